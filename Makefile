@@ -1,0 +1,53 @@
+# Works with GNU make 3.81 (macOS) and later.
+.DEFAULT_GOAL := help
+.PHONY: help install run test check lock
+
+BIN := .venv/bin
+PORT = $(or $(CRONLEDGER_PORT),8000)
+ARGS =
+LOCK_ARGS =
+
+# The first Python that is new enough; another one with `make install PYTHON=/path/to/python3`.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && { echo "$$python"; break; }; done)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## make .venv with the locked dependencies and the command cronledger
+
+.venv/installed: requirements.lock pyproject.toml
+	@python='$(PYTHON)'; \
+	test -n "$$python" && "$$python" -c '$(NEW_ENOUGH)' || { \
+		echo "Cronledger needs Python 3.11 or later, and none was found. Name one: make install PYTHON=/path/to/python3" >&2; exit 1; }; \
+	"$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python can't make environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	echo "Installing the locked dependencies into .venv"; \
+	test -x $(BIN)/python || "$$python" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: install ## migrate the database and serve on 127.0.0.1; another port with PORT=9000
+	@CRONLEDGER_TARGETS=$${CRONLEDGER_TARGETS:-any} CRONLEDGER_PORT=$(PORT) exec $(BIN)/cronledger serve
+
+test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: install ## lint, types, import contracts, migrations equal models, openapi/ current
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cronledger openapi --check
+	$(BIN)/cronledger migrate --check
+
+UV = uv
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(LOCK_ARGS) pyproject.toml
+
+lock: ## write the lock files anew after a change of pyproject.toml; newer versions with LOCK_ARGS=--upgrade
+	@command -v $(UV) >/dev/null || { echo "Locking needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
+	@$(COMPILE) --group dev --output-file requirements.lock
+	@$(COMPILE) --no-annotate --constraints requirements.lock --output-file requirements-runtime.lock

@@ -1,0 +1,5 @@
+"""`python -m app` is `cronledger`."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""Middleware: a body that is too large is refused, as soon as it says so or as soon as it is."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import Kind, problem
+
+MAX_BODY = 1024 * 1024
+_MOST_DIGITS = 20
+
+
+class BodyLimit:
+    """FastAPI has such a limit, and answers plain text where the length is announced."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if _announces_too_much(request.headers.get("content-length", "")):
+            answer = problem(request, Kind.BODY_TOO_LARGE, Kind.BODY_TOO_LARGE.example)
+            await answer(scope, receive, send)
+            return
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > MAX_BODY:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _announces_too_much(length: str) -> bool:
+    return length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > MAX_BODY)

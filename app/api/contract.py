@@ -1,0 +1,81 @@
+"""What FastAPI leaves out of the OpenAPI document: problems instead of its own errors, and JSON that can be stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.api.described import failing, problem_responses
+from app.api.problems import FieldError, Problem
+from app.api.schemas.fields import NO_NUL
+
+TAGS = [
+    {"name": "Jobs", "description": "What is to be called, and when."},
+    {"name": "Runs", "description": "The ledger: what became of every instant at which a job was due."},
+    {"name": "Schedules", "description": "Schedules to look at before any job has them."},
+    {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
+    {"name": "Health", "description": "For load balancers and for Prometheus."},
+]
+_TEXT = {"type": "string", "pattern": NO_NUL}
+_JSON = {"$ref": "#/components/schemas/Json"}
+_JSON_VALUE = {
+    "description": "Any JSON; its texts hold no NUL.",
+    "anyOf": [
+        {"type": ["null", "boolean", "number"]},
+        _TEXT,
+        {"type": "array", "items": _JSON},
+        {"type": "object", "propertyNames": _TEXT, "additionalProperties": _JSON},
+    ],
+}
+_NEEDS_NO_DATABASE = {"previewSchedule", "listEntries"}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with every error response; changes it in place."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete_responses(operation)
+            _complete_parameters(operation)
+    _complete_schemas(document["components"]["schemas"])
+    document["components"]["responses"] = problem_responses()
+    return document
+
+
+def _complete_parameters(operation: dict[str, Any]) -> None:
+    """A parameter that may be left out is none that may be null."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        for kind in schema.pop("anyOf", ()):
+            if kind != {"type": "null"}:
+                schema |= kind
+
+
+def _complete_responses(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("422", None)
+    referred = [int(status) for status, response in responses.items() if "$ref" in response]
+    problems = {str(status): response for status, response in failing(*referred, *_failures(operation)).items()}
+    operation["responses"] = dict(sorted((responses | problems).items()))
+
+
+def _failures(operation: dict[str, Any]) -> set[int]:
+    """Those that follow from what the operation reads."""
+    statuses = {500}
+    if operation["tags"] != ["Health"] and operation["operationId"] not in _NEEDS_NO_DATABASE:
+        statuses.add(503)
+    if "requestBody" in operation:
+        statuses |= {400, 413, 415}
+    if "requestBody" in operation or "parameters" in operation:
+        statuses.add(422)
+    return statuses
+
+
+def _complete_schemas(schemas: dict[str, Any]) -> None:
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for name in ("JobIn", "JobPut", "JobPatch"):
+        schemas[name]["properties"]["body"] |= _JSON
+    for model in (Problem, FieldError):
+        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    schemas["Json"] = _JSON_VALUE

@@ -1,0 +1,102 @@
+"""From what was raised to the problem that is answered: status codes are told here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api.problems import FieldError, Kind, problem
+from app.api.schemas.fields import NO_NUL
+from app.domain import errors
+
+_KINDS: Mapping[type[errors.CronledgerError], Kind] = {
+    errors.InvalidInput: Kind.INVALID_INPUT,
+    errors.InvalidSchedule: Kind.INVALID_SCHEDULE,
+    errors.NeverFires: Kind.NEVER_FIRES,
+    errors.UnknownTimezone: Kind.UNKNOWN_TIMEZONE,
+    errors.InvalidEndpoint: Kind.INVALID_ENDPOINT,
+    errors.InvalidCursor: Kind.INVALID_CURSOR,
+    errors.NotFound: Kind.NOT_FOUND,
+    errors.JobNotFound: Kind.JOB_NOT_FOUND,
+    errors.RunNotFound: Kind.RUN_NOT_FOUND,
+    errors.Conflict: Kind.CONFLICT,
+    errors.NameTaken: Kind.NAME_TAKEN,
+    errors.VersionMismatch: Kind.VERSION_MISMATCH,
+    errors.RefusedTarget: Kind.REFUSED_TARGET,
+    errors.StoreUnavailable: Kind.STORE_UNAVAILABLE,
+    errors.CronledgerError: Kind.INTERNAL,
+}
+_HTTP = {
+    400: Kind.MALFORMED,
+    404: Kind.NOT_FOUND,
+    405: Kind.METHOD_NOT_ALLOWED,
+    413: Kind.BODY_TOO_LARGE,
+}
+_MOST_ERRORS = 25
+_RETRY_AFTER = {"Retry-After": "2"}
+
+
+def handle_errors(app: FastAPI) -> None:
+    app.exception_handler(errors.CronledgerError)(_domain_error)
+    app.exception_handler(RequestValidationError)(_validation_error)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(Exception)(_unexpected)
+
+
+async def _domain_error(request: Request, error: errors.CronledgerError) -> Response:
+    kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
+    found = [FieldError(field=error.field, message=error.message, remedy=error.remedy)] if error.field else []
+    headers = _RETRY_AFTER if kind is Kind.STORE_UNAVAILABLE else None
+    return problem(request, kind, error.message, remedy=error.remedy, errors=found, headers=headers)
+
+
+async def _validation_error(request: Request, error: RequestValidationError) -> Response:
+    found: Sequence[Mapping[str, Any]] = error.errors()
+    first = found[0]
+    if first["type"] == "json_invalid":
+        detail = f"The body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}."
+        return problem(request, Kind.MALFORMED, detail)
+    if isinstance(error.body, bytes):
+        sent = request.headers.get("content-type", "no Content-Type")
+        remedy = "Send JSON, with Content-Type: application/json."
+        return problem(request, Kind.UNSUPPORTED_MEDIA_TYPE, f"The body is sent as {sent}.", remedy=remedy)
+    told = [_field_error(each) for each in found[:_MOST_ERRORS]]
+    detail = f"{told[0].field}: {told[0].message}"
+    return problem(request, Kind.INVALID_INPUT, detail, remedy=told[0].remedy, errors=told)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    """What the framework itself raises."""
+    kind = _HTTP.get(error.status_code, Kind.INTERNAL)
+    if kind is Kind.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_allowed_methods(request))
+        return problem(request, kind, f"{request.method} is not among {allowed}.", headers={"Allow": allowed})
+    detail = "The body can't be parsed." if kind is Kind.MALFORMED else kind.example
+    return problem(request, kind, detail, headers=error.headers)
+
+
+async def _unexpected(request: Request, _: Exception) -> Response:
+    """The server logs the traceback."""
+    return problem(request, Kind.INTERNAL, Kind.INTERNAL.example)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all routes of the path: the framework names those of the first alone."""
+    path = request.scope["path"]
+    routes = iter_route_contexts(request.app.routes)
+    return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    location, context = error["loc"], error.get("ctx") or {}
+    field = ".".join(str(part) for part in location[1:] if part != "[key]") or str(location[0])
+    message, remedy = error["msg"], context.get("remedy")
+    if context.get("pattern") == NO_NUL:
+        message, remedy = "Holds a NUL character", "Leave it out."
+    return FieldError(field=field, message=message, remedy=remedy)

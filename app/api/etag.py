@@ -1,0 +1,45 @@
+"""ETags: `"<version>.<hash of the answer>"`. An edit is bound to the version, so that runs in between harm none."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+from app.domain.errors import JobNotFound, VersionMismatch
+from app.service.jobs import JobService
+
+_TAG = re.compile(r'(?:W/)?"(?:(?P<version>[0-9]{1,9})\.)?[^"]*"')
+
+
+def etag(version: int, answer: bytes) -> str:
+    return f'"{version}.{blake2b(answer, digest_size=8).hexdigest()}"'
+
+
+def is_known(tag: str, if_none_match: str | None) -> bool:
+    """Whether the caller has this very answer already (RFC 9110, 13.1.2)."""
+    if if_none_match is None:
+        return False
+    known = {match[0].removeprefix("W/") for match in _TAG.finditer(if_none_match)}
+    return if_none_match.strip() == "*" or tag in known
+
+
+async def wanted_version(jobs: JobService, name: str, if_match: str | None) -> int | None:
+    """The version that the job must have, or None where any will do. Raises VersionMismatch (RFC 9110, 13.1.1)."""
+    if if_match is None:
+        return None
+    versions = {int(match["version"]) for match in _TAG.finditer(if_match) if match["version"]}
+    if len(versions) == 1:
+        return versions.pop()
+    current = await _current_version(jobs, name)
+    if if_match.strip() == "*" or current in versions:
+        return current
+    raise VersionMismatch(
+        f"If-Match names no version that the job {name} is at.", remedy="Send the ETag of the job as you read it."
+    )
+
+
+async def _current_version(jobs: JobService, name: str) -> int:
+    try:
+        return (await jobs.get(name)).version
+    except JobNotFound as error:
+        raise VersionMismatch(f"If-Match asks for a job named {name}, and there is none.") from error

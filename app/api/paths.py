@@ -1,0 +1,57 @@
+"""Names in paths. A server decodes the path before it is routed, and a `%2F` within a name would become a separator.
+
+So routing sees the path as it was sent, in one canonical encoding, and `{name:segment}` decodes what it matched.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote, unquote_to_bytes
+from uuid import UUID
+
+from fastapi import Request
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class SentPaths:
+    """Middleware: puts the path back as it was sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = _canonical(scope.get("raw_path") or quote(scope["path"]).encode())
+        await self._app(scope, receive, send)
+
+
+class Segment(Convertor[str]):
+    """One segment of a path, decoded. Bytes that are no UTF-8 become lone surrogates, which no name may hold."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        return unquote(value, errors="surrogateescape")
+
+    def to_string(self, value: str) -> str:
+        return _encoded(value)
+
+
+register_url_convertor("segment", Segment())
+
+
+def job_path(request: Request, name: str) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/jobs/{_encoded(name)}"
+
+
+def run_path(request: Request, run_id: UUID) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
+
+
+def _encoded(name: str) -> str:
+    """Dots are encoded where they alone would mean the folder itself or the one above."""
+    return name.replace(".", "%2E") if name in (".", "..") else quote(name, safe="")
+
+
+def _canonical(raw: bytes) -> str:
+    return "/".join(quote(unquote_to_bytes(segment), safe="~") for segment in raw.split(b"/"))

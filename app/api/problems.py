@@ -1,0 +1,133 @@
+"""Problems (RFC 9457): the kinds that there are, and the answer that tells of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Kind(Enum):
+    """The kinds of problem: slug, status, title, and what a detail of it may say."""
+
+    MALFORMED = (
+        "malformed-body",
+        400,
+        "The body can't be read",
+        "The body is not JSON: Expecting value at character 9.",
+    )
+    NOT_FOUND = ("not-found", 404, "Nothing is here", "There is nothing at this path.")
+    JOB_NOT_FOUND = ("job-not-found", 404, "No such job", "There is no job named nightly-report.")
+    RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
+    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Not a method of this path", "TRACE is not among GET, POST.")
+    CONFLICT = ("conflict", 409, "Contradicts what is stored", "The job nightly-report has no endpoint to call.")
+    NAME_TAKEN = ("name-taken", 409, "The name is taken", "A job named nightly-report exists already.")
+    VERSION_MISMATCH = (
+        "version-mismatch",
+        412,
+        "The job was changed",
+        "If-Match names version 3, and it is at version 4 now.",
+    )
+    BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large", "The body is larger than 1 MiB.")
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported-media-type",
+        415,
+        "Not a media type for this",
+        "The body is sent as text/plain.",
+    )
+    INVALID_INPUT = ("invalid-input", 422, "The input can't be used", "timeout_seconds: Input should be greater than 0")
+    INVALID_SCHEDULE = ("invalid-schedule", 422, "The schedule can't be read", "minute: '61' is out of range.")
+    NEVER_FIRES = (
+        "never-fires",
+        422,
+        "The schedule is never due",
+        "'0 0 30 2 *' has no occurrence before the year 2100.",
+    )
+    UNKNOWN_TIMEZONE = ("unknown-timezone", 422, "The time zone is unknown", "There is no time zone 'Berlin'.")
+    INVALID_ENDPOINT = ("invalid-endpoint", 422, "The endpoint can't be called", "endpoint: 'ftp://a' is not for HTTP.")
+    REFUSED_TARGET = (
+        "refused-target",
+        422,
+        "The address may not be called",
+        "endpoint: 169.254.169.254 is a metadata address.",
+    )
+    INVALID_CURSOR = (
+        "invalid-cursor",
+        422,
+        "The cursor can't be used",
+        "The cursor is not one that this API gave out.",
+    )
+    INTERNAL = ("internal-error", 500, "Something went wrong here", "The service met an error, which is in its log.")
+    STORE_UNAVAILABLE = ("store-unavailable", 503, "The database is away", "The database can't be reached just now.")
+
+    def __init__(self, slug: str, status: int, title: str, example: str) -> None:
+        self.slug = slug
+        self.type = f"urn:cronledger:problem:{slug}"
+        self.status = status
+        self.title = title
+        self.example = example
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+    remedy: str | None = Field(None, description="What would do.")
+
+
+class Problem(BaseModel):
+    """RFC 9457, with the field that is at fault and what would do."""
+
+    type: str = Field(description="The kind, which does not change from release to release.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path that was asked.")
+    field: str | None = Field(None, description="The first field that is at fault.")
+    remedy: str | None = Field(None, description="What would do.")
+    errors: list[FieldError] | None = Field(
+        None, description="Every field that is at fault, as far as it was looked for."
+    )
+
+
+def problem(  # noqa: PLR0913  # the members of a problem
+    request: Request,
+    kind: Kind,
+    detail: str,
+    *,
+    remedy: str | None = None,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer; `detail` may hold whatever was sent, half surrogate pairs included."""
+    said = Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=request.scope["path"],
+        field=errors[0].field if errors else None,
+        remedy=remedy,
+        errors=list(errors) or None,
+    )
+    content = json.dumps(said.model_dump(exclude_none=True))
+    return Response(content, status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def example(kind: Kind) -> dict[str, Any]:
+    """For the documentation."""
+    return {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.example,
+        "instance": "/v1/jobs",
+    }

@@ -1,0 +1,57 @@
+"""The ledger: runs of all jobs or of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api import cursors
+from app.api.dependencies import Asked, Name, answer
+from app.api.described import PAGE, failing
+from app.api.links import next_link
+from app.api.schemas.run import JobRunQuery, RunOut, RunPage, RunQuery
+from app.db.runs import RunFilter
+from app.domain.errors import RunNotFound
+from app.service.runs import RunService
+
+router = APIRouter(prefix="/v1", tags=["Runs"])
+
+
+@router.get("/runs", operation_id="listRuns", summary="List runs", response_model=RunPage, responses=PAGE)
+async def list_runs(request: Request, asked: Asked, query: Annotated[RunQuery, Query()]) -> Response:
+    """Newest first. Runs of deleted jobs are here too."""
+    return await _page(request, asked.runs, query, query.job_id)
+
+
+@router.get(
+    "/jobs/{name:segment}/runs",
+    operation_id="listJobRuns",
+    summary="List runs of a job",
+    response_model=RunPage,
+    responses=PAGE | failing(404),
+)
+async def list_job_runs(request: Request, asked: Asked, name: Name, query: Annotated[JobRunQuery, Query()]) -> Response:
+    """Newest first."""
+    return await _page(request, asked.runs, query, await asked.runs.job_id(name))
+
+
+@router.get(
+    "/runs/{run_id}", operation_id="getRun", summary="Read a run", response_model=RunOut, responses=failing(404)
+)
+async def get_run(asked: Asked, run_id: Annotated[UUID, Path(description="The run's id.")]) -> Response:
+    if not cursors.is_possible(run_id):
+        raise RunNotFound
+    return answer(RunOut.of(await asked.runs.get(run_id)))
+
+
+async def _page(request: Request, runs: RunService, query: JobRunQuery, job_id: UUID | None) -> Response:
+    before = cursors.decode("runs", query.cursor, cursors.run_id)
+    filters = RunFilter(job_id=job_id, state=query.state, trigger=query.trigger, since=query.since, until=query.until)
+    found = await runs.page(filters, before, query.limit + 1)
+    page = found[: query.limit]
+    cursor = cursors.encode("runs", page[-1].id) if len(found) > query.limit else None
+    return answer(
+        RunPage(items=[RunOut.of(run) for run in page], next_cursor=cursor), headers=next_link(request, cursor)
+    )

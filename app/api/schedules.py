@@ -1,0 +1,42 @@
+"""Schedules to look at before any job has them."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Response
+
+from app.api.dependencies import answer
+from app.api.schemas.job import NextTime
+from app.api.schemas.preview import EXAMPLE, PreviewIn, PreviewOut
+from app.domain.recurrence import RESOLUTION
+from app.service.preview import Preview, preview
+
+router = APIRouter(prefix="/v1/schedules", tags=["Schedules"])
+
+
+@router.post("/preview", operation_id="previewSchedule", summary="Look at a schedule", response_model=PreviewOut)
+async def preview_schedule(
+    wanted: Annotated[PreviewIn, Body(openapi_examples={"a gap": {"value": EXAMPLE}})],
+) -> Response:
+    """In words and in times, with warnings of what may surprise. Nothing is stored."""
+    found = await to_thread(_preview, wanted)
+    times = [NextTime.of(time) for time in found.occurrences]
+    return answer(PreviewOut(description=found.description, occurrences=times, warnings=found.warnings))
+
+
+def _preview(wanted: PreviewIn) -> Preview:
+    """`from` counts itself; from now on means after this moment, as for a job that is made now."""
+    return preview(
+        wanted.schedule,
+        wanted.timezone,
+        after=wanted.from_ - RESOLUTION if wanted.from_ else datetime.now(UTC),
+        count=wanted.count,
+        day_rule=wanted.day_rule,
+        dst_gap=wanted.dst_gap,
+        dst_overlap=wanted.dst_overlap,
+        name=wanted.name or "",
+        starts_at=wanted.starts_at,
+    )

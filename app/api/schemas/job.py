@@ -1,0 +1,92 @@
+"""A job on its way out, and the questions that find it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.api.schemas.fields import LabelText, QueryFlag, QueryText
+from app.api.schemas.page import Page, PageQuery
+from app.api.schemas.text import fault
+from app.db.jobs import JobFilter
+from app.domain.job import DayRule, PersistedJob
+from app.service.preview import LocalTime
+
+
+class JobOut(BaseModel):
+    """A job as it is stored."""
+
+    id: UUID
+    name: str
+    schedule: str
+    endpoint: str | None = Field(description="Null in an adopted row that has none.")
+    timezone: str
+    day_rule: DayRule
+    enabled: bool
+    description: str
+    labels: dict[str, str]
+    method: str
+    headers: dict[str, str]
+    body: Any
+    timeout_seconds: float
+    starts_at: datetime | None
+    ends_at: datetime | None
+    version: int = Field(description="Raised by each change of the job, and by no run.")
+    problem: str | None = Field(description="Why the job can't be scheduled, if so.")
+    next_run: datetime | None = Field(description="Null while nothing is due.")
+    last_run: datetime | None = Field(description="Start of the last run.")
+    last_success: datetime | None = Field(description="End of the last success.")
+    last_error: str | None = Field(description="Null after a success.")
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, job: PersistedJob) -> Self:
+        values = {name: getattr(job, name) for name in cls.model_fields if name != "id"}
+        return cls(id=job.uid, **values)
+
+
+class JobPage(Page):
+    """By name."""
+
+    items: list[JobOut]
+
+
+def _one_value_each(labels: list[str]) -> list[str]:
+    if len({each.split(":", 1)[0] for each in set(labels)}) < len(set(labels)):
+        raise fault("label", "Asks for two values of one key", "No job has both; ask for one of them.")
+    return labels
+
+
+class JobQuery(PageQuery):
+    """Which jobs."""
+
+    enabled: QueryFlag | None = None
+    label: Annotated[list[LabelText], AfterValidator(_one_value_each)] = Field(
+        [], description="`key:value`; where it is repeated, all must match."
+    )
+    q: QueryText | None = Field(None, description="Looked for in the name, in any case.")
+
+    def filter(self) -> JobFilter:
+        labels = dict(each.split(":", 1) for each in self.label)
+        return JobFilter(enabled=self.enabled, labels=labels, text=self.q)
+
+
+class NextTime(BaseModel):
+    """An instant, in UTC and by the clock of the schedule's zone."""
+
+    at: datetime
+    local: str = Field(description="ISO 8601, with the zone's offset.")
+
+    @classmethod
+    def of(cls, time: LocalTime) -> Self:
+        return cls(at=time.at, local=time.local)
+
+
+class NextTimes(BaseModel):
+    """Soonest first."""
+
+    items: list[NextTime]

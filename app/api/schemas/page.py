@@ -1,0 +1,26 @@
+"""Pages, and what is asked of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.schemas.fields import Text
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
+
+
+class PageQuery(BaseModel):
+    """Parameters beside these are refused, lest a misspelt filter go unnoticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Limit = Field(50, description="How many items the page has at most.")
+    cursor: Text | None = Field(None, description="The `next_cursor` of the page before.")
+
+
+class Page(BaseModel):
+    """What every page has beside its items."""
+
+    next_cursor: str | None = Field(description="Leads to the next page; null on the last.")

@@ -1,0 +1,40 @@
+"""Spans: stretches of occurrences that have no rows of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.api.schemas.page import Page
+from app.domain.span import Span
+
+
+class SpanOut(BaseModel):
+    """A stretch of occurrences that share one fate: those after `from`, up to and including `until`."""
+
+    job_id: UUID
+    version: int
+    from_: datetime = Field(serialization_alias="from")
+    until: datetime | None = Field(description="Null while it goes on.")
+    count: int | None = Field(description="How many occurrences; null while it goes on, or where nobody can say.")
+    reason: str
+
+    @classmethod
+    def of(cls, span: Span) -> Self:
+        return cls(
+            job_id=span.job_id,
+            version=span.version,
+            from_=span.after,
+            until=span.until,
+            count=span.count,
+            reason=span.reason,
+        )
+
+
+class SpanPage(Page):
+    """Newest first."""
+
+    items: list[SpanOut]

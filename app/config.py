@@ -1,0 +1,48 @@
+"""Settings, each read from the environment as CRONLEDGER_<NAME>."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set; the table in the README is made from these fields."""
+
+    model_config = SettingsConfigDict(env_prefix="CRONLEDGER_", extra="ignore")
+
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///var/cronledger.db",
+        description="Where the jobs and the ledger are: postgresql://user:password@host/name, or sqlite:///file",
+    )
+    database_pool: int = Field(default=10, ge=3, description="Connections that one replica keeps to the database")
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    targets: Literal["public", "private", "any"] = Field(
+        default="public",
+        description="Which addresses may be called: public ones, private networks too, or any with loopback. "
+        "Metadata, link-local and multicast addresses never",
+    )
+    concurrency: int = Field(default=200, ge=1, description="Calls under way at once in one replica")
+    per_host_concurrency: int = Field(default=50, ge=1, description="Calls under way at once to one host and port")
+    lease_seconds: float = Field(
+        default=30, ge=1, description="A replica not heard of for so long is dead; its runs go to others"
+    )
+    drain_seconds: float = Field(
+        default=25,
+        ge=0,
+        description="After SIGTERM, how long running calls may go on; keep it below the grace period of the platform",
+    )
+    poll_seconds: float = Field(
+        default=5, gt=0, le=5, description="How often a replica looks for changes that it was not told of"
+    )
+    compare_seconds: float = Field(
+        default=30, gt=0, description="How often a replica compares all jobs with what it remembers"
+    )
+    docs_url: str = Field(default="/docs", description="Path of the documentation page")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
+    )

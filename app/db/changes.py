@@ -1,0 +1,62 @@
+"""Changes of jobs, told by NOTIFY as they are committed. PostgreSQL alone; elsewhere the poll sees them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.engine import driver_url
+
+CHANNEL = "cronledger_jobs"
+_PING_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
+
+
+async def notify_change(connection: AsyncConnection, job_id: int | None) -> None:
+    """Tell every replica when the transaction commits; None says that many jobs changed."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_notify(CHANNEL, "" if job_id is None else str(job_id))))
+
+
+class PostgresChangeFeed:
+    """See `scheduler.ports.ChangeFeed`. A connection of its own, pinged, since a frozen server says nothing."""
+
+    def __init__(self, url: str) -> None:
+        self._dsn = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def listen(self) -> AsyncIterator[int | None]:
+        while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                async for change in self._one_connection():
+                    yield change
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _one_connection(self) -> AsyncIterator[int | None]:
+        told: asyncio.Queue[str | None] = asyncio.Queue()
+        connection = await asyncpg.connect(self._dsn, timeout=_PING_SECONDS)
+        try:
+            connection.add_termination_listener(lambda _: told.put_nowait(None))
+            await connection.add_listener(CHANNEL, lambda *args: told.put_nowait(args[3]))
+            yield None
+            async for payload in _until_lost(connection, told):
+                yield int(payload) if payload else None
+        finally:
+            connection.terminate()
+
+
+async def _until_lost(connection: Any, told: asyncio.Queue[str | None]) -> AsyncIterator[str]:
+    while True:
+        try:
+            payload = await asyncio.wait_for(told.get(), _PING_SECONDS)
+        except TimeoutError:
+            await connection.execute("SELECT 1", timeout=_PING_SECONDS)
+            continue
+        if payload is None:
+            return
+        yield payload

@@ -1,0 +1,119 @@
+"""The connection to the database: an engine, transactions, and what differs between PostgreSQL and SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, ColumnElement, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.db.time import PostgresTime, SqliteTime, TimeSource, sqlite_clock_timestamp
+from app.domain.errors import StoreUnavailable
+
+COMMAND_TIMEOUT = 8.0
+"""Seconds after which a statement on PostgreSQL is given up; below the 10 s between two looks at doubtful commits."""
+
+_DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+
+
+class Database:
+    """An engine with the clock by which its statements judge what is due."""
+
+    def __init__(self, engine: AsyncEngine, time: TimeSource) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self._time = time
+        # SQLite has one writer; waiting here in turn is fairer than its busy handler, which sleeps and tries again.
+        self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.dialect == "sqlite" else nullcontext()
+
+    @property
+    def now(self) -> ColumnElement[datetime]:
+        return self._time.ago(timedelta(0))
+
+    def ago(self, by: timedelta) -> ColumnElement[datetime]:
+        return self._time.ago(by)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write. Raises StoreUnavailable where the database can't be reached."""
+        async with self._turn:
+            try:
+                async with self.engine.begin() as connection:
+                    yield connection
+            except (OSError, DBAPIError, TimeoutError) as error:
+                raise unavailable(error) from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. Raises StoreUnavailable where the database can't be reached."""
+        try:
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(read_only=True)
+        except (OSError, DBAPIError, TimeoutError) as error:
+            raise unavailable(error) from error
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+def unavailable(error: Exception) -> Exception:
+    """StoreUnavailable for what a restart of the database may mend, else the error itself."""
+    lost = isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, _OUTAGES))
+    if lost or isinstance(error, OSError | TimeoutError):
+        return StoreUnavailable(remedy="Try again in a moment.")
+    return error
+
+
+_OUTAGES = (OperationalError, InterfaceError)
+
+
+def connect(url: str, *, pool: int = 10, time: TimeSource | None = None) -> Database:
+    """A database for the URL; nothing is opened before the first statement."""
+    target = driver_url(url)
+    if target.get_backend_name() == "sqlite":
+        return Database(_sqlite(target), time or SqliteTime())
+    engine = create_async_engine(
+        target,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=COMMAND_TIMEOUT,
+        connect_args={"command_timeout": COMMAND_TIMEOUT},
+    )
+    return Database(engine, time or PostgresTime())
+
+
+def driver_url(url: str) -> URL:
+    """The URL with the asynchronous driver that goes with it, whichever driver it named."""
+    parsed = make_url(url)
+    return parsed.set(drivername=_DRIVERS.get(parsed.get_backend_name(), parsed.drivername))
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", connect_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def connect_sqlite(connection: Any, _record: object) -> None:
+    """Hand the transactions to us: the driver's own begin late, and then two writers claim the same row."""
+    connection.isolation_level = None
+    connection.create_function("clock_timestamp", 1, sqlite_clock_timestamp)
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("read_only")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

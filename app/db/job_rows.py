@@ -1,0 +1,86 @@
+"""The rows that the entry map is a cache of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select, update
+
+from app.db.engine import Database
+from app.db.spans import SpanRepository
+from app.db.tables import cron_jobs
+from app.db.types import AnyRow
+from app.domain.entries import JobRow
+from app.domain.job import DayRule, JobDefinition
+from app.domain.recurrence import RESOLUTION, Recurrence
+from app.domain.span import UNSCHEDULABLE
+
+_WAITING = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
+_COLUMNS = [
+    cron_jobs.c[name]
+    for name in (
+        *("id", "uid", "name", "version", "next_run", "schedule"),
+        *("timezone", "day_rule", "anchor", "starts_at", "ends_at"),
+    )
+]
+
+
+class JobRowSource:
+    """See `scheduler.ports.JobSource`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def time(self) -> datetime:
+        async with self._database.read() as connection:
+            now: datetime = (await connection.execute(select(self._database.now))).scalar_one()
+        return now
+
+    async def enabled_page(self, after_id: int, limit: int) -> list[JobRow]:
+        return await self._rows(cron_jobs.c.id > after_id, limit)
+
+    async def enabled_among(self, ids: Collection[int]) -> list[JobRow]:
+        return await self._rows(cron_jobs.c.id.in_(ids))
+
+    async def changed_since(self, since: datetime) -> list[int]:
+        query = select(cron_jobs.c.id).where(cron_jobs.c.updated_at >= since)
+        async with self._database.read() as connection:
+            return list(await connection.scalars(query))
+
+    async def versions_page(self, after_id: int, limit: int) -> list[tuple[int, int]]:
+        query = select(cron_jobs.c.id, cron_jobs.c.version).where(_WAITING, cron_jobs.c.id > after_id)
+        async with self._database.read() as connection:
+            found = await connection.execute(query.order_by(cron_jobs.c.id).limit(limit))
+            return [(row.id, row.version) for row in found]
+
+    async def set_aside(self, job_id: int, version: int, problem: str) -> None:
+        """What would have been due from then on is an open span."""
+        job = cron_jobs.c
+        async with self._database.begin() as connection:
+            query = select(job.uid, job.next_run).where(job.id == job_id, job.version == version).with_for_update()
+            row = (await connection.execute(query)).first()
+            if row is None or row.next_run is None:
+                return
+            stop = update(cron_jobs).where(job.id == job_id).values(next_run=None, problem=problem)
+            await connection.execute(stop)
+            await SpanRepository(connection).open([(row.uid, version)], row.next_run - RESOLUTION, UNSCHEDULABLE)
+
+    async def _rows(self, which: ColumnElement[bool], limit: int | None = None) -> list[JobRow]:
+        query: Select[Any] = select(*_COLUMNS).where(_WAITING, which).order_by(cron_jobs.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return [_job_row(row) for row in await connection.execute(query)]
+
+
+def _job_row(row: AnyRow) -> JobRow:
+    definition = JobDefinition(
+        name=row.name,
+        schedule=row.schedule,
+        endpoint=None,
+        timezone=row.timezone,
+        day_rule=DayRule(row.day_rule),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+    )
+    return JobRow(row.id, row.uid, row.name, row.version, row.next_run, Recurrence.of(definition, row.anchor))

@@ -1,0 +1,77 @@
+"""The schema's version: bring a database up to it, and prove that the migrations add up to the tables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from app.db.engine import Database, connect
+from app.db.partitions import ensure_partitions
+from app.db.tables import metadata
+
+T = TypeVar("T")
+_SCRIPTS = Path(__file__).parents[2] / "alembic"
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run what is missing, then make the partitions of the days ahead. Twice does no harm."""
+    command.upgrade(_config(url), revision)
+    asyncio.run(_with(url, ensure_partitions))
+
+
+def downgrade(url: str, revision: str) -> None:
+    command.downgrade(_config(url), revision)
+
+
+def differences(url: str) -> list[str]:
+    """What would have to change for the database to be what `tables` says; empty when the migrations add up to it."""
+    return asyncio.run(_with(url, _differences))
+
+
+async def is_current(database: Database) -> bool:
+    """Whether the database stands at the newest migration."""
+    async with database.read() as connection:
+        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision()) == head()
+
+
+def head() -> str | None:
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
+
+
+async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = connect(url)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+async def _differences(database: Database) -> list[str]:
+    def compare(connection: Connection) -> list[str]:
+        options = {"compare_type": True, "include_object": _is_ours}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        return [repr(each) for each in found]
+
+    async with database.read() as connection:
+        return await connection.run_sync(compare)
+
+
+def _is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
+    """The partitions are made as days go by, not by migrations."""
+    return not (kind == "table" and str(name).startswith("job_runs_"))
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config

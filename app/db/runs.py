@@ -1,0 +1,85 @@
+"""RunRepository: the rows of `job_runs`, read by people, and written where a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.insert_runs import insert_runs
+from app.db.tables import job_runs
+from app.db.types import AnyRow
+from app.domain.identity import ledger_window
+from app.domain.run import Run, State, Trigger
+
+_COLUMNS = [
+    job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """`since` and `until` are instants of the ledger, [since, until)."""
+
+    job_id: UUID | None = None
+    state: State | None = None
+    trigger: Trigger | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class RunRepository:
+    """Within the caller's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, run_id: UUID) -> Run | None:
+        start, end = ledger_window(run_id)
+        query = select(*_COLUMNS).where(
+            job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end
+        )
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else _run(row)
+
+    async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
+        """Newest first, since ids sort by time; `before` is the last id of the page before."""
+        query = select(*_COLUMNS).order_by(job_runs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(job_runs.c.id < before, job_runs.c.ledger_at < ledger_window(before)[1])
+        return [_run(row) for row in await self._connection.execute(_filtered(query, filters))]
+
+    async def add(self, values: Iterable[dict[str, Any]]) -> set[UUID]:
+        """See `insert_runs`; the ids of those that are new."""
+        return await insert_runs(self._connection, values)
+
+    async def cancel_pending(self, job_id: UUID, reason: str, at: datetime) -> None:
+        """Lock in the order of ids, then write."""
+        run = job_runs.c
+        pending = select(run.id).where(run.job_id == job_id, run.state == State.PENDING).order_by(run.id)
+        ids = list(await self._connection.scalars(pending.with_for_update()))
+        if ids:
+            ended = {"state": State.CANCELED, "reason": reason, "finished_at": at}
+            still = update(job_runs).where(run.id.in_(ids), run.state == State.PENDING)
+            await self._connection.execute(still.values(ended))
+
+
+def _filtered(query: Select[*tuple[Any, ...]], filters: RunFilter) -> Select[*tuple[Any, ...]]:
+    for column, value in (("job_id", filters.job_id), ("state", filters.state), ("trigger", filters.trigger)):
+        if value is not None:
+            query = query.where(job_runs.c[column] == value)
+    if filters.since is not None:
+        query = query.where(job_runs.c.ledger_at >= filters.since)
+    if filters.until is not None:
+        query = query.where(job_runs.c.ledger_at < filters.until)
+    return query
+
+
+def _run(row: AnyRow) -> Run:
+    values = dict(row._mapping)
+    return Run(**values | {"state": State(values["state"]), "trigger": Trigger(values["trigger"])})

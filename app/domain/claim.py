@@ -1,0 +1,75 @@
+"""What passes between a replica and the ledger on a run's way: candidate, queued, started, finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from app.domain.entries import JobRow
+from app.domain.misfire import Plan
+from app.domain.run import Call, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A job that a replica takes for due, and what it means to do about it."""
+
+    job: JobRow
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A pending run, which any replica may start; `host` is the host and port that it will call."""
+
+    run_id: UUID
+    ledger_at: datetime
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A run that this replica holds by `fence`; `started_at` is the database's time of this start."""
+
+    call: Call
+    ledger_at: datetime
+    fence: int
+    host: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A call that ended. `outcome` is None where it was cut off, so that the run goes back to pending with `note`."""
+
+    started: Started
+    outcome: Outcome | None
+    began_at: datetime
+    ended_at: datetime
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Claims:
+    """What the ledger said to each candidate.
+
+    `won`: its runs are in the ledger by this transaction. `moved`: another replica was there first, and the job waits
+    for the instant given. `early`: not due yet by the database's clock. `stale`: no longer as the candidate has it.
+    """
+
+    won: list[Candidate] = field(default_factory=list)
+    moved: list[tuple[Candidate, datetime]] = field(default_factory=list)
+    early: list[Candidate] = field(default_factory=list)
+    stale: list[Candidate] = field(default_factory=list)
+    started: list[Started] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+
+
+class Slots(Protocol):
+    """Room for calls; `admit` takes a place or says no, `release` gives it back."""
+
+    def admit(self, host: str) -> bool: ...
+
+    def release(self, host: str) -> None: ...

@@ -1,0 +1,72 @@
+"""One tree of errors. A class's docstring is its default message; HTTP is told in `api/errors.py` alone."""
+
+from __future__ import annotations
+
+
+class CronledgerError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None, *, field: str | None = None, remedy: str | None = None) -> None:
+        self.message = message or str(type(self).__doc__)
+        self.field = field
+        self.remedy = remedy
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}" if self.remedy else self.message
+
+
+class InvalidInput(CronledgerError):
+    """The input can't be used as it stands."""
+
+
+class InvalidSchedule(InvalidInput):
+    """The schedule can't be read."""
+
+
+class NeverFires(InvalidSchedule):
+    """The schedule has no occurrence before the year 2100."""
+
+
+class UnknownTimezone(InvalidInput):
+    """The time zone is not in the tz database."""
+
+
+class InvalidEndpoint(InvalidInput):
+    """The endpoint is not a URL that can be called."""
+
+
+class InvalidCursor(InvalidInput):
+    """The cursor is not one that this API gave out."""
+
+
+class NotFound(CronledgerError):
+    """There is nothing here by that name."""
+
+
+class JobNotFound(NotFound):
+    """There is no job of this name."""
+
+
+class RunNotFound(NotFound):
+    """There is no run with this id."""
+
+
+class Conflict(CronledgerError):
+    """The request contradicts what is stored."""
+
+
+class NameTaken(Conflict):
+    """A job of this name exists already."""
+
+
+class VersionMismatch(CronledgerError):
+    """The job was changed since the version named in If-Match."""
+
+
+class RefusedTarget(CronledgerError):
+    """The address may not be called from here."""
+
+
+class StoreUnavailable(CronledgerError):
+    """The database can't be reached just now."""

@@ -1,0 +1,122 @@
+"""The composition root: every part is made here, and handed to those who use it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from app import __version__
+from app.api.application import build_api
+from app.config import Settings
+from app.db import migrate
+from app.db.changes import PostgresChangeFeed
+from app.db.claims import ClaimTransaction
+from app.db.engine import Database, connect
+from app.db.job_rows import JobRowSource
+from app.db.records import RecordTransaction
+from app.db.replicas import ReplicaRepository
+from app.db.starts import StartTransaction
+from app.domain.clock import SystemClock
+from app.domain.errors import StoreUnavailable
+from app.logs import configure_logs
+from app.metrics import Metrics
+from app.scheduler.ports import Target
+from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.jobs import JobService
+from app.service.recompute import recompute
+from app.service.runs import RunService
+from app.service.services import Services
+from app.service.switch import SwitchService
+from app.signals import chained
+from app.target.address import Targets
+from app.target.caller import HttpTarget
+
+_log = structlog.get_logger()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service with its scheduler; what it is made of lives from startup to shutdown.
+
+    Without settings it reads them itself, so that `uvicorn --factory app.main:create_app` works.
+    """
+    chosen = settings or Settings()
+    configure_logs(chosen.log_level, chosen.log_format)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(chosen) as (services, metrics):
+            app.state.services = services
+            app.state.metrics = metrics
+            yield
+
+    return build_api(docs_url=chosen.docs_url, version=__version__, lifespan=lifespan)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]:
+    """Migrate, start, and when it ends drain. Raises StoreUnavailable where there is no database to start with."""
+    await asyncio.to_thread(migrate.upgrade, settings.database_url)
+    database = connect(settings.database_url, pool=settings.database_pool)
+    target = HttpTarget(Targets(settings.targets), SystemClock(), __version__)
+    metrics = Metrics()
+    scheduler = build_scheduler(settings, database, target, metrics)
+    services = build_services(settings, database, scheduler)
+    metrics.watch(scheduler)
+    await target.open()
+    try:
+        await recompute(database)
+        await services.switch.finish()
+        await scheduler.start()
+        with chained((signal.SIGTERM, signal.SIGINT), scheduler.stop_claiming):
+            yield services, metrics
+    finally:
+        await _stop(scheduler, settings.drain_seconds)
+        await target.close()
+        await database.close()
+
+
+def build_scheduler(settings: Settings, database: Database, target: Target, metrics: Metrics) -> SchedulerService:
+    """Without LISTEN, the poll and the comparison see what others changed, so they come at the same pace."""
+    listens = database.dialect == "postgresql"
+    ports = Ports(
+        jobs=JobRowSource(database),
+        claims=ClaimTransaction(database),
+        starts=StartTransaction(database),
+        records=RecordTransaction(database),
+        members=ReplicaRepository(database),
+        target=target,
+        feed=PostgresChangeFeed(settings.database_url) if listens else None,
+    )
+    options = Options(
+        hostname=socket.gethostname(),
+        concurrency=settings.concurrency,
+        per_host_concurrency=settings.per_host_concurrency,
+        lease_seconds=settings.lease_seconds,
+        poll_seconds=settings.poll_seconds,
+        compare_seconds=settings.compare_seconds if listens else settings.poll_seconds,
+    )
+    return SchedulerService(ports, options, SystemClock(), metrics)
+
+
+def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:
+    return Services(
+        database=database,
+        jobs=JobService(database, scheduler, Targets(settings.targets)),
+        runs=RunService(database, scheduler),
+        switch=SwitchService(database, scheduler),
+        scheduler=scheduler,
+    )
+
+
+async def _stop(scheduler: SchedulerService, drain_seconds: float) -> None:
+    """A database that is away must not keep the process: what it can't be told, the lease's end tells the others."""
+    try:
+        await scheduler.stop(drain_seconds)
+    except StoreUnavailable as error:
+        _log.warning("stopped without the database", cause=repr(error.__cause__))

@@ -1,0 +1,82 @@
+"""From entries that are due to runs in the ledger: plan, claim, and believe what the ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from uuid import UUID
+
+import structlog
+
+from app.domain.claim import Candidate, Claims
+from app.domain.entries import Due, EntryMap
+from app.domain.errors import CronledgerError
+from app.scheduler.dispatcher import Dispatcher
+from app.scheduler.observer import Observer
+from app.scheduler.ports import ClaimStore, JobSource
+from app.scheduler.runner import Runner
+from app.scheduler.slots import CallSlots
+
+_log = structlog.get_logger()
+
+
+class Claimer:
+    """Shared by the loop for what is on time and the one for what is late."""
+
+    def __init__(
+        self,
+        entries: EntryMap,
+        jobs: JobSource,
+        store: ClaimStore,
+        replica: Callable[[], UUID],
+        slots: CallSlots,
+        runner: Runner,
+        dispatcher: Dispatcher,
+        observer: Observer,
+        reread: Callable[[Iterable[int]], None],
+    ) -> None:
+        self._entries = entries
+        self._jobs = jobs
+        self._store = store
+        self._replica = replica
+        self._slots = slots
+        self._runner = runner
+        self._dispatcher = dispatcher
+        self._observer = observer
+        self._reread = reread
+
+    async def claim(self, due: Sequence[Due], candidates: Sequence[Candidate]) -> Claims:
+        """`due` are the entries in hand, `candidates` what was planned for them; each entry is given back."""
+        try:
+            claims = await self._store.claim(self._replica(), candidates, self._slots)
+        except BaseException:
+            self.give_back(due)
+            raise
+        self._observer.claimed(claims)
+        self._runner.launch(claims.started)
+        self._dispatcher.enqueue(claims.queued)
+        self._follow(claims, {each.entry.job.id: each for each in due})
+        return claims
+
+    def give_back(self, due: Iterable[Due]) -> None:
+        for each in due:
+            self._entries.advance(each.entry, each.at)
+
+    async def set_aside(self, poisoned: Due, error: Exception) -> None:
+        """A job that can't be planned must not stop the others."""
+        job = poisoned.entry.job
+        problem = str(error) if isinstance(error, CronledgerError) else f"{type(error).__name__}: {error}"
+        _log.error("job set aside", job=job.name, problem=problem)
+        await self._jobs.set_aside(job.id, job.version, problem)
+        self._entries.advance(poisoned.entry, None)
+
+    def _follow(self, claims: Claims, due: dict[int, Due]) -> None:
+        for candidate in claims.won:
+            self._entries.advance(due[candidate.job.id].entry, candidate.plan.next, claimed=candidate.plan.latest)
+        for candidate, waits_for in claims.moved:
+            self._entries.advance(due[candidate.job.id].entry, waits_for)
+        for candidate in claims.early:
+            self._entries.advance(due[candidate.job.id].entry, candidate.plan.first)
+        for candidate in claims.stale:
+            self._entries.advance(due[candidate.job.id].entry, None)
+        if claims.stale:
+            self._reread(candidate.job.id for candidate in claims.stale)

@@ -1,0 +1,78 @@
+"""A replica's lease: the time for which it counts as alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from app.domain.clock import Clock
+from app.scheduler.looper import Looper
+from app.scheduler.ports import Membership
+
+MOST_BETWEEN_BEATS = 2.0
+_log = structlog.get_logger()
+
+
+class Lease:
+    """Renews itself well before it ends, buries those whose lease has ended, and takes over their runs.
+
+    `on_lost` is called when this replica may no longer hold its runs, `on_taken` when runs of a dead one are pending.
+    """
+
+    def __init__(
+        self,
+        store: Membership,
+        clock: Clock,
+        hostname: str,
+        seconds: float,
+        *,
+        on_lost: Callable[[], None],
+        on_taken: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._hostname = hostname
+        self._seconds = seconds
+        self._on_lost = on_lost
+        self._on_taken = on_taken
+        self._until = float("-inf")
+        self.replica = uuid4()
+        self.loop = Looper("lease", self._step, clock)
+
+    def held(self) -> bool:
+        """Whether runs may be started: not in the last tenth, since what is started must also be able to begin."""
+        return self._clock.monotonic() < self._until - self._seconds / 10
+
+    async def join(self) -> None:
+        """Appear under a new id: a random one, since two replicas may have one hostname, and one may come back."""
+        self.replica = uuid4()
+        asked = self._clock.monotonic()
+        await self._store.join(self.replica, self._hostname)
+        self._until = asked + self._seconds
+
+    async def leave(self) -> None:
+        self._until = float("-inf")
+        await self._store.leave(self.replica)
+
+    async def _step(self) -> float:
+        if self._clock.monotonic() >= self._until:
+            self._on_lost()
+        await self._renew()
+        if taken := await self._store.bury(timedelta(seconds=self._seconds)):
+            _log.warning("runs of a dead replica are pending again", runs=taken)
+            self._on_taken()
+        return min(self._seconds / 3, MOST_BETWEEN_BEATS)
+
+    async def _renew(self) -> None:
+        """The lease counts from before the heartbeat was sent: the database may see it that much earlier."""
+        asked = self._clock.monotonic()
+        if await self._store.beat(self.replica):
+            self._until = asked + self._seconds
+            return
+        _log.warning("declared dead; joining again under a new id", replica=str(self.replica))
+        self._until = float("-inf")
+        self._on_lost()
+        await self.join()

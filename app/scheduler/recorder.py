@@ -1,0 +1,80 @@
+"""Results on their way to the ledger, in batches; none is dropped while the ledger is away."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+
+from app.domain.claim import Finished
+from app.domain.clock import Clock
+from app.scheduler.looper import LONGEST_WAIT, Looper
+from app.scheduler.observer import Observer
+from app.scheduler.ports import RecordStore
+
+BATCH = 500
+LINGER = 0.1
+"""Seconds that a result waits for company: a thousand runs a second are to cost tens of statements."""
+
+_log = structlog.get_logger()
+
+
+class Recorder:
+    """`replica` says under which id this process holds its runs just now."""
+
+    def __init__(self, store: RecordStore, replica: Callable[[], UUID], clock: Clock, observer: Observer) -> None:
+        self._store = store
+        self._replica = replica
+        self._clock = clock
+        self._observer = observer
+        self._waiting: deque[Finished] = deque()
+        self._since = 0.0
+        self.loop = Looper("recorder", self._step, clock)
+
+    def put(self, finished: Finished) -> None:
+        if not self._waiting:
+            self._since = self._clock.monotonic()
+            self.loop.wake()
+        self._waiting.append(finished)
+        if len(self._waiting) == BATCH:
+            self.loop.wake()
+
+    def holds(self) -> set[UUID]:
+        """The runs whose results are not in the ledger yet."""
+        return {finished.started.call.run_id for finished in self._waiting}
+
+    async def flush(self) -> None:
+        """Record everything now. Raises StoreUnavailable."""
+        while self._waiting:
+            await self._record()
+
+    async def _step(self) -> float:
+        if not self._waiting:
+            return LONGEST_WAIT
+        lingered = self._clock.monotonic() - self._since
+        if len(self._waiting) < BATCH and lingered < LINGER:
+            return LINGER - lingered
+        await self._record()
+        self._since = self._clock.monotonic()
+        return LINGER if self._waiting else LONGEST_WAIT
+
+    async def _record(self) -> None:
+        """A batch stays in `_waiting` until its commit is known, so that `holds` is never too small."""
+        batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+        held = await self._store.record(self._replica(), batch)
+        for finished in batch:
+            self._waiting.popleft()
+            self._tell(finished, held=finished.started.call.run_id in held)
+
+    def _tell(self, finished: Finished, *, held: bool) -> None:
+        call, outcome = finished.started.call, finished.outcome
+        if not held:
+            self._observer.discarded(finished)
+            _log.warning("result discarded: the run went to another", run=str(call.run_id), job=call.job_name)
+            return
+        self._observer.recorded(finished)
+        error = finished.note if outcome is None else outcome.error
+        level = _log.info if error is None else _log.warning
+        level("run", job=call.job_name, run=str(call.run_id), attempt=call.attempt, error=error)

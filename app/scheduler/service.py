@@ -1,0 +1,186 @@
+"""SchedulerService: the seed's, for any number of replicas. It owns the entry map and every loop around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.claim import Queued
+from app.domain.clock import Clock
+from app.domain.entries import EntryMap
+from app.scheduler.claimer import Claimer
+from app.scheduler.dispatcher import Dispatcher
+from app.scheduler.doubts import Doubts
+from app.scheduler.follower import Follower
+from app.scheduler.leases import Lease
+from app.scheduler.ledger_clock import LedgerClock
+from app.scheduler.looper import Looper
+from app.scheduler.observer import NoObserver, Observer
+from app.scheduler.ports import ChangeFeed, ClaimStore, JobSource, Membership, RecordStore, StartStore, Target
+from app.scheduler.recorder import Recorder
+from app.scheduler.runner import LEASE_LOST, Runner
+from app.scheduler.slots import CallSlots
+from app.scheduler.ticker import Ticker
+
+STALLED_AFTER = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What an operator may set; seconds."""
+
+    hostname: str = "localhost"
+    concurrency: int = 200
+    per_host_concurrency: int = 50
+    lease_seconds: float = 30.0
+    poll_seconds: float = 5.0
+    compare_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside, as the scheduler sees it."""
+
+    jobs: JobSource
+    claims: ClaimStore
+    starts: StartStore
+    records: RecordStore
+    members: Membership
+    target: Target
+    feed: ChangeFeed | None = None
+
+
+class SchedulerService:
+    """`start` and `stop` may be called more than once. After `stop_claiming` nothing new begins here."""
+
+    def __init__(self, ports: Ports, options: Options, clock: Clock, observer: Observer | None = None) -> None:
+        observer = observer or NoObserver()
+        self._clock = clock
+        self._claiming = True
+        self._running = False
+        self._stopped_at: float | None = None
+        self.entries = EntryMap()
+        self.time = LedgerClock(clock, ports.jobs)
+        self.slots = CallSlots(options.concurrency, options.per_host_concurrency, self._places_freed)
+        self.lease = Lease(
+            ports.members, clock, options.hostname, options.lease_seconds, on_lost=self._lost, on_taken=self._taken
+        )
+        self.recorder = Recorder(ports.records, self._replica, clock, observer)
+        self.runner = Runner(ports.target, self.recorder, self.slots, self.time, clock)
+        self.dispatcher = Dispatcher(ports.starts, self._replica, self._may_start, self.slots, self.runner, clock)
+        self.follower = Follower(
+            self.entries,
+            ports.jobs,
+            ports.feed,
+            self.time,
+            clock,
+            poll_seconds=options.poll_seconds,
+            compare_seconds=options.compare_seconds,
+            on_change=self._map_changed,
+        )
+        claimer = Claimer(
+            self.entries,
+            ports.jobs,
+            ports.claims,
+            self._replica,
+            self.slots,
+            self.runner,
+            self.dispatcher,
+            observer,
+            self.follower.reread,
+        )
+        self.ticker = Ticker(self.entries, claimer, self.time, self._may_start, clock)
+        self.doubts = Doubts(ports.members, self._replica, self.runner, self.recorder, clock)
+
+    @property
+    def replica(self) -> UUID:
+        return self.lease.replica
+
+    async def start(self) -> None:
+        """Appear among the replicas, load the jobs, and begin. Raises StoreUnavailable."""
+        if self._running:
+            return
+        self._running = True
+        await self.time.look()
+        await self.lease.join()
+        await self.follower.load()
+        self.follower.start()
+        for loop in self._loops():
+            loop.start()
+
+    def stop_claiming(self) -> None:
+        """Safe to call from a signal handler of the event loop. The time to drain counts from here."""
+        if self._stopped_at is None:
+            self._stopped_at = self._clock.monotonic()
+        self._claiming = False
+        self.slots.closed = True
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Let running calls end for so long, hand back what is cut off then, record everything, and be gone."""
+        self.stop_claiming()
+        if not self._running:
+            return
+        self._running = False
+        for loop in (self.ticker.loop, self.ticker.late_loop, self.dispatcher.loop):
+            await loop.stop()
+        drained_for = self._clock.monotonic() - (self._stopped_at or 0.0)
+        await self.runner.drain(drain_seconds - drained_for)
+        await self.follower.stop()
+        for loop in self._loops():
+            await loop.stop()
+        await self.recorder.flush()
+        await self.lease.leave()
+
+    def jobs_changed(self, job_ids: Iterable[int]) -> None:
+        """Told by the API of this process, after its commit."""
+        self.follower.reread(job_ids)
+
+    def many_changed(self) -> None:
+        """More jobs than are worth naming."""
+        self.follower.compare_soon()
+
+    def runs_queued(self, runs: Iterable[Queued]) -> None:
+        """Told by the API of this process, after its commit: pending runs that may start at once."""
+        self.dispatcher.enqueue(runs)
+
+    @property
+    def claiming(self) -> bool:
+        return self._claiming and self._running
+
+    def stalled(self) -> list[str]:
+        """Loops that have not taken a step for too long; needs no database."""
+        now = self._clock.monotonic()
+        return [
+            loop.name
+            for loop in self._loops()
+            if self._running and loop.last_step is not None and now - loop.last_step > STALLED_AFTER
+        ]
+
+    def _loops(self) -> list[Looper]:
+        return [
+            self.lease.loop,
+            self.ticker.loop,
+            self.ticker.late_loop,
+            self.dispatcher.loop,
+            self.recorder.loop,
+            self.doubts.loop,
+        ]
+
+    def _replica(self) -> UUID:
+        return self.lease.replica
+
+    def _may_start(self) -> bool:
+        return self._claiming and self.lease.held()
+
+    def _places_freed(self) -> None:
+        self.dispatcher.places_freed()
+
+    def _map_changed(self) -> None:
+        self.ticker.loop.wake()
+
+    def _lost(self) -> None:
+        self.runner.cut(list(self.runner.in_flight()), LEASE_LOST)
+
+    def _taken(self) -> None:
+        self.dispatcher.look_now()

@@ -1,0 +1,80 @@
+"""A new version of a job: settle what the old one left, then let the new one begin at the same instant."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from app.db.transaction import Transaction
+from app.domain.claim import Queued
+from app.domain.errors import InvalidInput
+from app.domain.job import JobDefinition, PersistedJob
+from app.domain.recurrence import Recurrence
+from app.domain.span import PAUSED, STOPPED, Span
+from app.service.rules import COMPUTED_UNDER
+from app.service.settle import settle
+from app.service.validation import require_future
+from app.target.endpoint import host_key
+
+
+def anchor_for(definition: JobDefinition, at: datetime) -> datetime:
+    """The phase of `@every`: whole seconds, of `starts_at` or else of the moment at which the schedule was set."""
+    return (definition.starts_at or at).replace(microsecond=0)
+
+
+def idle_reason(definition: JobDefinition, *, stopped: bool) -> str | None:
+    """Why a job that could be scheduled isn't."""
+    if not definition.enabled:
+        return PAUSED
+    return STOPPED if stopped else None
+
+
+async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) -> tuple[PersistedJob, list[Queued]]:
+    """The job must be locked. Raises NeverFires for a new schedule that would never be due."""
+    stopped = await tx.switch.paused()
+    at = await tx.time()
+    queued = await settle(tx, [job], at)
+    await close_spans(tx, [job], at)
+    changed = _next_version(job, definition, at)
+    reason = idle_reason(definition, stopped=stopped)
+    recurrence = Recurrence.of(changed, changed.anchor)
+    changed = replace(changed, next_run=None if reason else recurrence.next_after(at))
+    await tx.jobs.write(changed, host=host_key(definition.endpoint or ""), computed_under=COMPUTED_UNDER)
+    if reason:
+        await tx.spans.open([(changed.uid, changed.version)], at, reason)
+    await tx.versions.end([job.uid], at)
+    await tx.versions.begin([changed], at)
+    await tx.notify(job.id)
+    return changed, queued
+
+
+async def close_spans(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime) -> None:
+    """End the stretches in which jobs stood still, and count what was due in each."""
+    spans = await tx.spans.opened([job.uid for job in jobs])
+    if spans:
+        await tx.spans.close(await to_thread(_counts, jobs, spans, at), at)
+
+
+def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) -> PersistedJob:
+    """The phase starts anew only where the schedule does."""
+    same = Recurrence.of(definition, job.anchor) == Recurrence.of(job, job.anchor)
+    anchor = job.anchor if same else anchor_for(definition, at)
+    if not same or job.problem is not None:
+        require_future(Recurrence.of(definition, anchor), at)
+    ours = {name: getattr(definition, name) for name in JobDefinition.__dataclass_fields__}
+    return replace(job, **ours, anchor=anchor, version=job.version + 1, problem=None, updated_at=at)
+
+
+def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: datetime) -> dict[UUID, int | None]:
+    return {job.uid: _count(job, spans[job.uid], at) for job in jobs if job.uid in spans}
+
+
+def _count(job: PersistedJob, span: Span, at: datetime) -> int | None:
+    """None where nobody can say, since the schedule can't be read."""
+    try:
+        return Recurrence.of(job, job.anchor).count_between(span.after, at)
+    except InvalidInput:
+        return None

@@ -1,0 +1,22 @@
+"""Everything that the API and the command line may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.db.engine import Database
+from app.scheduler.service import SchedulerService
+from app.service.jobs import JobService
+from app.service.runs import RunService
+from app.service.switch import SwitchService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Made once by `main`; the API finds it as `request.app.state.services`."""
+
+    database: Database
+    jobs: JobService
+    runs: RunService
+    switch: SwitchService
+    scheduler: SchedulerService

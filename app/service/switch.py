@@ -1,0 +1,68 @@
+"""The stop switch: every job stands still, and what was due meanwhile is a span of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from app.db.engine import Database
+from app.db.transaction import reading, transaction
+from app.domain.recurrence import Recurrence
+from app.domain.span import STOPPED
+from app.service.change import close_spans
+from app.service.hooks import SchedulerHooks
+from app.service.settle import settle
+
+BATCH = 500
+
+
+class SwitchService:
+    """Turning the switch is one short transaction; the jobs follow in batches, and any replica may finish the rest."""
+
+    def __init__(self, database: Database, hooks: SchedulerHooks) -> None:
+        self._database = database
+        self._hooks = hooks
+
+    async def state(self) -> tuple[bool, datetime]:
+        """Whether the scheduler is paused, and since when it is as it is."""
+        async with reading(self._database) as tx:
+            return await tx.switch.peek()
+
+    async def pause(self) -> None:
+        await self._turn(paused=True)
+        await self.finish()
+
+    async def resume(self) -> None:
+        """No job makes up for what was due meanwhile."""
+        await self._turn(paused=False)
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Bring every job into line with the switch; nothing happens where all are."""
+        paused, _ = await self.state()
+        while await (self._stop_batch() if paused else self._start_batch()):
+            self._hooks.many_changed()
+
+    async def _turn(self, *, paused: bool) -> None:
+        async with transaction(self._database) as tx:
+            await tx.switch.turn(paused=paused, at=await tx.time())
+
+    async def _stop_batch(self) -> bool:
+        async with transaction(self._database) as tx:
+            jobs = await tx.jobs.lock_scheduled(BATCH) if await tx.switch.paused() else []
+            at = await tx.time()
+            queued = await settle(tx, jobs, at)
+            await tx.jobs.reschedule(dict.fromkeys((job.id for job in jobs), None))
+            await tx.spans.open(((job.uid, job.version) for job in jobs), at, STOPPED)
+            await tx.notify(None)
+        self._hooks.runs_queued(queued)
+        return bool(jobs)
+
+    async def _start_batch(self) -> bool:
+        async with transaction(self._database) as tx:
+            stopped = [] if await tx.switch.paused() else await tx.spans.stopped(STOPPED, BATCH)
+            jobs = await tx.jobs.lock_among(stopped)
+            at = await tx.time()
+            await close_spans(tx, jobs, at)
+            await tx.jobs.reschedule({job.id: Recurrence.of(job, job.anchor).next_after(at) for job in jobs})
+            await tx.notify(None)
+        return bool(jobs)

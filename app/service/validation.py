@@ -1,0 +1,48 @@
+"""What a job must be before it is stored. Raises the InvalidInput tree, each error naming its field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from app.domain.errors import InvalidInput, NeverFires
+from app.domain.job import JobDefinition
+from app.domain.recurrence import RESOLUTION, Recurrence
+from app.domain.schedule import parse
+from app.target.address import Targets
+from app.target.endpoint import canonical_endpoint, check_literal
+from app.target.headers import check_headers
+
+
+def checked(definition: JobDefinition, targets: Targets, *, zone_given: bool = True) -> JobDefinition:
+    """The definition in its canonical form: the endpoint as it will be called, the zone that is in effect."""
+    zone = definition.timezone if zone_given else None
+    schedule = parse(definition.schedule, zone, name=definition.name, day_rule=definition.day_rule)
+    endpoint = canonical_endpoint(definition.endpoint or "")
+    check_literal(endpoint, targets)
+    check_headers(definition.headers)
+    _check_range(definition)
+    return replace(definition, endpoint=endpoint, timezone=schedule.timezone)
+
+
+def require_future(recurrence: Recurrence, after: datetime) -> None:
+    """Raises NeverFires for a job that would never be due; one that says `@manual` means it."""
+    schedule = recurrence.parsed()
+    if not schedule.never_by_itself and recurrence.next_after(after) is None:
+        raise NeverFires(
+            f"'{recurrence.schedule}' has no occurrence from now on{_bounds(recurrence)} before the year 2100.",
+            field="schedule",
+            remedy="Use days, years or an instant that are still to come, or @manual.",
+        )
+
+
+def _bounds(recurrence: Recurrence) -> str:
+    return " within starts_at and ends_at," if recurrence.starts_at or recurrence.ends_at else ""
+
+
+def _check_range(definition: JobDefinition) -> None:
+    starts, ends = definition.starts_at, definition.ends_at
+    if starts is not None and ends is not None and ends < starts + RESOLUTION:
+        raise InvalidInput(
+            "ends_at is not after starts_at.", field="ends_at", remedy="Use a later instant, or leave it out."
+        )

@@ -1,0 +1,36 @@
+"""The body of a call: what the job says, or else the facts of the run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from app.domain.run import Call
+from app.target.headers import rfc3339
+
+_BODILESS = frozenset({"GET", "HEAD"})
+_JSON = "application/json"
+_TEXT = "text/plain; charset=utf-8"
+_to_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would build an encoder a call
+
+
+def call_body(call: Call) -> tuple[bytes, str] | None:
+    """Encode the body and say its content type; None where the call has no body."""
+    if isinstance(call.body, str):
+        return call.body.encode(), _TEXT
+    if call.body is not None:
+        return _to_json(call.body).encode(), _JSON
+    if call.method in _BODILESS:
+        return None
+    return _to_json(_facts(call)).encode(), _JSON
+
+
+def _facts(call: Call) -> dict[str, Any]:
+    return {
+        "run_id": str(call.run_id),
+        "job_id": str(call.job_id),
+        "job": call.job_name,
+        "scheduled_for": rfc3339(call.scheduled_for),
+        "attempt": call.attempt,
+        "trigger": call.trigger.value,
+    }

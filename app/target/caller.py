@@ -1,0 +1,145 @@
+"""Calling endpoints over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+from functools import lru_cache
+from ssl import SSLContext
+
+from aiohttp import (
+    AddrInfoType,
+    ClientConnectorError,
+    ClientHandlerType,
+    ClientOSError,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from aiohttp.abc import AbstractResolver
+from aiohttp.hdrs import CONTENT_TYPE
+from yarl import URL
+
+from app.domain.clock import Clock
+from app.domain.run import Call, Outcome
+from app.target.address import Targets, refusal
+from app.target.answer import Answer
+from app.target.body import call_body
+from app.target.endpoint import canonical_endpoint
+from app.target.failure import ConnectionDroppedError, Kind, RefusedAddressError, explain
+from app.target.headers import call_headers
+from app.target.resolver import Resolver
+
+# Shorter than servers keep an idle connection (gunicorn 2 s, Node and uvicorn 5 s). A job every 5 s would otherwise
+# meet the server's close each time, and such a call may not be sent again.
+_KEEP_ALIVE_SECONDS = 1.5
+_BUFFER = 16 * 1024
+_UNTIMED = ClientTimeout(total=None, sock_connect=None)  # the deadline of a call is its only limit
+_LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
+
+
+class HttpTarget:
+    """Calls endpoints in one session for the process, opened once, on the loop that calls, and closed for good.
+
+    `tls` replaces the system's certificate authorities.
+    """
+
+    def __init__(
+        self,
+        targets: Targets,
+        clock: Clock,
+        version: str,
+        *,
+        resolver: AbstractResolver | None = None,
+        tls: SSLContext | None = None,
+    ) -> None:
+        self._targets = targets
+        self._clock = clock
+        self._version = version
+        self._resolver = resolver or Resolver()
+        self._tls = tls
+        self._session: ClientSession | None = None
+
+    async def open(self) -> None:
+        if self._session is not None:
+            return
+        self._session = ClientSession(
+            connector=TCPConnector(
+                limit=0,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                resolver=self._resolver,
+                socket_factory=self._socket,
+                ssl=self._tls or True,
+            ),
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": f"cronledger/{self._version}", "Accept-Encoding": "identity"},
+            middlewares=(_send_once,),
+            timeout=_UNTIMED,
+            trust_env=False,
+            auto_decompress=False,
+            read_bufsize=_BUFFER,
+        )
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+            await self._resolver.close()
+
+    async def call(self, call: Call, deadline_seconds: float | None = None) -> Outcome:
+        """Make one attempt, from the lookup to the last byte, within the sooner of the call's timeout and the deadline.
+
+        Every failure is an Outcome whose error begins with its Kind; only being cancelled raises.
+        """
+        seconds = call.timeout_seconds if deadline_seconds is None else min(call.timeout_seconds, deadline_seconds)
+        answer, failure = Answer(), None
+        deadline = asyncio.timeout(seconds)
+        try:
+            async with deadline:
+                await self._exchange(call, answer)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, the ledger is to say it
+            failure = f"{Kind.TIMEOUT} after {seconds:g} s" if deadline.expired() else explain(error)
+        return answer.outcome(failure)
+
+    async def _exchange(self, call: Call, answer: Answer) -> None:
+        if self._session is None:
+            raise RuntimeError("The target is not open.")
+        headers = call_headers(call, self._clock.now())
+        data: bytes | io.BytesIO | None = None
+        if body := call_body(call):
+            data, content_type = body
+            headers.setdefault(CONTENT_TYPE, content_type)
+            if len(data) > _LARGE:
+                data = io.BytesIO(data)
+        url = _url(call.endpoint)
+        response = await self._session.request(call.method, url, headers=headers, data=data, allow_redirects=False)
+        try:
+            await answer.read(response)
+        finally:
+            response.close()
+
+    def _socket(self, info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if reason := refusal(str(address[0]), self._targets):
+            raise RefusedAddressError(reason)
+        return socket.socket(family, kind, protocol)
+
+
+@lru_cache(maxsize=8192)
+def _url(endpoint: str) -> URL:
+    return URL(canonical_endpoint(endpoint), encoded=True)
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Turn what makes aiohttp send GET, PUT and their like a second time into an error that it lets through."""
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise ConnectionDroppedError from error

@@ -1,0 +1,103 @@
+"""Why a call failed, in a few words that begin with their kind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from enum import StrEnum
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientConnectorSSLError,
+    ClientError,
+    ClientPayloadError,
+    ClientResponseError,
+    ServerDisconnectedError,
+)
+
+from app.domain.errors import InvalidEndpoint
+
+_LIMIT = 300
+_NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+class Kind(StrEnum):
+    """The first word of an Outcome's error. After connect, dns, tls and refused the target has seen no request."""
+
+    CONNECT = "connect"
+    DNS = "dns"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    STATUS = "status"
+    PROTOCOL = "protocol"
+    INTERNAL = "internal"
+
+
+class RefusedAddressError(OSError):
+    """An address that the policy keeps from being dialled; an OSError, so that the next address is tried."""
+
+
+class ConnectionDroppedError(ClientError):
+    """The connection ended after the request had left."""
+
+
+def explain(failure: Exception) -> str:
+    """Put whatever a call raised into one printable line of at most 300 characters."""
+    kind, text = _read(failure)
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"{kind}: {' '.join(printable.split())}"[:_LIMIT]
+
+
+def _read(failure: Exception) -> tuple[Kind, str]:  # noqa: PLR0911 -- one line a kind
+    match failure:
+        case InvalidEndpoint():
+            return Kind.REFUSED, str(failure)
+        case ClientConnectorDNSError():
+            return Kind.DNS, _lookup(failure.os_error)
+        case ClientConnectorCertificateError():
+            return Kind.TLS, _certificate(failure.certificate_error)
+        case ClientConnectorSSLError():
+            return Kind.TLS, _handshake(failure.os_error)
+        case ClientConnectorError(os_error=RefusedAddressError() as refused):
+            return Kind.REFUSED, str(refused)
+        case ClientConnectorError():
+            return Kind.CONNECT, _errno(failure.os_error)
+        case ClientError():
+            return Kind.PROTOCOL, _exchange(failure)
+        case _:
+            return Kind.INTERNAL, f"{type(failure).__name__}: {failure}"
+
+
+def _lookup(error: OSError) -> str:
+    return "name not found" if error.errno in _NAME_NOT_FOUND else (error.strerror or str(error)).lower()
+
+
+def _certificate(error: Exception) -> str:
+    return error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else str(error)
+
+
+def _handshake(error: OSError) -> str:
+    reason = getattr(error, "reason", None) or str(error)
+    return reason.replace("_", " ").lower()
+
+
+def _errno(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _exchange(error: ClientError) -> str:
+    match error:
+        case ConnectionDroppedError(__cause__=ServerDisconnectedError()):
+            return "the connection was closed before an answer came"
+        case ConnectionDroppedError(__cause__=OSError() as cause):
+            return _errno(cause)
+        case ClientPayloadError():
+            return "the answer ended too early or can't be decoded"
+        case ClientResponseError():
+            return f"the answer is not HTTP/1.1: {error.message.splitlines()[0].rstrip(':')}"
+        case _:
+            return str(error) or type(error).__name__

@@ -1,0 +1,90 @@
+"""The headers of a call: what Cronledger says about the run, and what the job adds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from secrets import token_hex
+from urllib.parse import quote
+
+from multidict import CIMultiDict, istr
+
+from app.domain.errors import InvalidInput
+from app.domain.run import Call
+
+# The client frames the message and names the host; RFC 9110, 7.6.1, for those that end at the next hop.
+_FRAMING = frozenset({"content-length", "expect", "host", "transfer-encoding"})
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailer", "upgrade"})
+_OURS = frozenset({"accept-encoding", "idempotency-key", "traceparent", "tracestate", "user-agent"})
+_RESERVED = _FRAMING | _HOP_BY_HOP | _OURS
+_RESERVED_PREFIXES = ("cronledger-", "proxy-", "webhook-")
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e]*")
+
+_IDEMPOTENCY_KEY = istr("Idempotency-Key")
+_WEBHOOK_ID = istr("webhook-id")
+_WEBHOOK_TIMESTAMP = istr("webhook-timestamp")
+_JOB = istr("Cronledger-Job")
+_SCHEDULED_FOR = istr("Cronledger-Scheduled-For")
+_ATTEMPT = istr("Cronledger-Attempt")
+_TRIGGER = istr("Cronledger-Trigger")
+_TRACEPARENT = istr("traceparent")
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raise InvalidInput, its field `headers.<name>`, for a header that a job may not send."""
+    seen: set[str] = set()
+    for name, value in headers.items():
+        if fault := _fault(name, value, seen):
+            text, remedy = fault
+            raise InvalidInput(f"headers: {name[:100]!r} {text}.", field=f"headers.{name}", remedy=remedy)
+        seen.add(name.lower())
+
+
+def call_headers(call: Call, now: datetime) -> CIMultiDict[str]:
+    """Say of which run this call is an attempt. What the job adds overrides nothing of it.
+
+    `Cronledger-Job` is the name as it stands in a path of the API. The trace id is the run's id, so that all attempts
+    of a run share one trace (W3C Trace Context).
+    """
+    run_id = str(call.run_id)
+    headers: CIMultiDict[str] = CIMultiDict(
+        {
+            _IDEMPOTENCY_KEY: run_id,
+            _WEBHOOK_ID: run_id,
+            _WEBHOOK_TIMESTAMP: str(int(now.timestamp())),
+            _JOB: quote(call.job_name, safe=""),
+            _SCHEDULED_FOR: rfc3339(call.scheduled_for),
+            _ATTEMPT: str(call.attempt),
+            _TRIGGER: call.trigger.value,
+            _TRACEPARENT: f"00-{call.run_id.hex}-{token_hex(8)}-01",
+        }
+    )
+    for name, value in call.headers.items():
+        if not _reserved(name):
+            headers[name] = value
+    return headers
+
+
+def rfc3339(instant: datetime) -> str:
+    """Write an instant in UTC with a Z, its microseconds only where it has some."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _reserved(name: str) -> bool:
+    lower = name.lower()
+    return lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES)
+
+
+def _fault(name: str, value: str, seen: set[str]) -> tuple[str, str] | None:
+    if not _TOKEN.fullmatch(name):
+        return "is no header name", "A name has letters, digits and hyphens."
+    if _reserved(name):
+        return "is set by Cronledger or by the connection", "Leave it out."
+    if name.lower() in seen:
+        return "is given twice", "Upper and lower case are one; join the values with a comma."
+    if not _VALUE.fullmatch(value):
+        return "holds a character that a header can't carry", "Keep to printable ASCII on one line; encode the rest."
+    return None

@@ -1,0 +1,89 @@
+"""The API over real stores, without the loops of a scheduler unless a test starts them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient, Response
+
+from app.api.application import build_api
+from app.db.claims import ClaimTransaction
+from app.db.engine import Database
+from app.db.job_rows import JobRowSource
+from app.db.records import RecordTransaction
+from app.db.replicas import ReplicaRepository
+from app.db.starts import StartTransaction
+from app.domain.clock import Clock, SystemClock
+from app.domain.run import Call, Outcome
+from app.metrics import Metrics
+from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.jobs import JobService
+from app.service.runs import RunService
+from app.service.services import Services
+from app.service.switch import SwitchService
+from app.target.address import Targets
+
+JOB: dict[str, Any] = {"name": "nightly", "schedule": "30 3 * * *", "endpoint": "http://example.com/hook"}
+NO_SUCH_RUN = UUID("0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b")
+
+
+class Silent:
+    """A target that answers at once."""
+
+    async def call(self, call: Call) -> Outcome:
+        return Outcome(error=None, status_code=200, response_excerpt=f"run {call.run_id}")
+
+
+def build_scheduler(database: Database, metrics: Metrics | None = None, clock: Clock | None = None) -> SchedulerService:
+    ports = Ports(
+        jobs=JobRowSource(database),
+        claims=ClaimTransaction(database),
+        starts=StartTransaction(database),
+        records=RecordTransaction(database),
+        members=ReplicaRepository(database),
+        target=Silent(),
+    )
+    return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
+
+
+def build_services(database: Database, scheduler: SchedulerService, targets: Targets = Targets.ANY) -> Services:
+    return Services(
+        database=database,
+        jobs=JobService(database, scheduler, targets),
+        runs=RunService(database, scheduler),
+        switch=SwitchService(database, scheduler),
+        scheduler=scheduler,
+    )
+
+
+def build_app(services: Services | None, metrics: Metrics | None = None) -> FastAPI:
+    app = build_api(docs_url="/docs", version="1.2.3")
+    app.state.services = services
+    app.state.metrics = metrics or Metrics()
+    return app
+
+
+def client_of(app: FastAPI, *, raises: bool = True) -> AsyncClient:
+    """`raises` lets an unexpected exception through to the test, instead of the answer that a server would send."""
+    return AsyncClient(transport=ASGITransport(app, raise_app_exceptions=raises), base_url="http://service.test")
+
+
+async def create(client: AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await client.post("/v1/jobs", json=JOB | changes)
+    assert answer.status_code == 201, answer.text
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def problem(answer: Response, status: int, slug: str) -> dict[str, Any]:
+    """The problem that the answer holds, which must be of that kind."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said: dict[str, Any] = answer.json()
+    assert said["type"] == f"urn:cronledger:problem:{slug}", said
+    assert said["status"] == status
+    assert said["title"]
+    assert said["detail"]
+    return said

@@ -1,0 +1,137 @@
+"""Schemathesis over the whole API: examples, coverage, fuzzing, and sequences of calls, with all of its checks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from hypothesis import strategies as st
+from schemathesis.engine import Status, from_schema
+from schemathesis.engine.events import EngineFinished, FatalError, NonFatalError, ScenarioFinished
+from schemathesis.python.asgi import shutdown_lifespans
+
+from app.api import cursors
+from app.api.application import build_api
+from app.db.engine import connect
+from app.domain.schedule import timezones
+from app.metrics import Metrics
+from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
+
+SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
+ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
+CURSORS = {
+    "listJobs": cursors.encode("jobs", "a"),
+    "listRuns": cursors.encode("runs", NO_SUCH_RUN),
+    "listJobRuns": cursors.encode("runs", NO_SUCH_RUN),
+    "listJobSpans": cursors.encode("spans", 1),
+    "listEntries": cursors.encode("entries", 1),
+}
+CONFIG = {
+    "seed": 1,
+    "generation": {"max-examples": 20, "deterministic": True, "database": "none", "no-shrink": True},
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412"]},
+        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "409", "412", "415", "422"]},
+    },
+}
+
+BEYOND_SCHEMAS = {
+    "urn:cronledger:problem:invalid-schedule",
+    "urn:cronledger:problem:never-fires",
+    "urn:cronledger:problem:unknown-timezone",
+    "urn:cronledger:problem:invalid-endpoint",
+    "urn:cronledger:problem:invalid-cursor",
+}
+"""Refusals for what no JSON schema can say."""
+
+TOGETHER = {"ends_at", "headers", "label", "name"}
+"""Fields that are refused for what stands beside them: starts_at, each other, the path."""
+
+
+@pytest.fixture(autouse=True)
+def _formats() -> None:
+    instants = st.datetimes(datetime(1971, 1, 1), datetime(2099, 12, 30), timezones=st.just(UTC))
+    schemathesis.openapi.format("cronledger-schedule", st.sampled_from(SCHEDULES))
+    schemathesis.openapi.format("cronledger-endpoint", st.from_regex(ENDPOINTS, fullmatch=True))
+    schemathesis.openapi.format("cronledger-timezone", st.sampled_from(sorted(timezones())))
+    schemathesis.openapi.format("date-time", instants.map(lambda instant: instant.strftime("%Y-%m-%dT%H:%M:%SZ")))
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[FastAPI]:
+    """With a scheduler that runs, and calls nobody."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = connect(database_url)
+        metrics = Metrics()
+        scheduler = build_scheduler(database, metrics)
+        metrics.watch(scheduler)
+        app.state.services = build_services(database, scheduler)
+        app.state.metrics = metrics
+        await scheduler.start()
+        yield
+        await scheduler.stop(0)
+        await database.close()
+
+    yield build_api(docs_url="/docs", version="1", lifespan=lifespan)
+    shutdown_lifespans()
+
+
+def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
+    schema.hook("map_query")(with_a_cursor_of_its_kind)
+    failures: list[str] = []
+    succeeded: set[str] = set()
+    for event in from_schema(schema).execute():
+        if isinstance(event, FatalError):
+            raise event.exception
+        if isinstance(event, NonFatalError):
+            failures.append(f"{event.label}: {event.value!r}")
+        if isinstance(event, EngineFinished):
+            assert event.stop_reason == "completed"
+        if isinstance(event, ScenarioFinished):
+            failures += told(event)
+            succeeded |= answered_well(event)
+    assert not failures, "\n\n".join(failures)
+    assert succeeded == {operation.ok().label for operation in schema.get_all_operations()}
+
+
+def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, Any]:
+    if query and isinstance(query.get("cursor"), str):
+        return query | {"cursor": CURSORS[context.operation.definition.raw["operationId"]]}
+    return query
+
+
+def told(scenario: ScenarioFinished) -> Iterator[str]:
+    """What failed, with the request and the answer."""
+    for case_id, checks in scenario.recorder.checks.items():
+        for check in checks:
+            if check.status is Status.FAILURE:
+                call = scenario.recorder.interactions[case_id]
+                if not (check.name == "positive_data_acceptance" and is_beyond_schemas(call.response)):
+                    answer = None if call.response is None else (call.response.status_code, call.response.text)
+                    yield (
+                        f"{check.name} in {scenario.phase.value}: {check.failure_info.failure}\n"
+                        f"{call.request.method} {call.request.uri} {call.request.headers} {call.request.body!r}\n{answer}"
+                    )[:3000]
+
+
+def is_beyond_schemas(response: Any) -> bool:
+    if response.status_code != 422:
+        return False
+    problem = response.json()
+    return problem["type"] in BEYOND_SCHEMAS or problem["field"] in TOGETHER
+
+
+def answered_well(scenario: ScenarioFinished) -> set[str]:
+    return {
+        scenario.recorder.cases[case_id].value.operation.label
+        for case_id, call in scenario.recorder.interactions.items()
+        if call.response is not None and call.response.status_code < 300
+    }

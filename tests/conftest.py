@@ -1,0 +1,106 @@
+"""What tests of every kind share: real servers, and a migrated database of each kind for whoever asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.postgres import PostgresServer, running_postgres
+from tests.servers.replica import Replicas
+from tests.servers.sink import Sink
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a failure: it would hide that something was not looked at."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and reporter is not None and reporter.stats.get("skipped"):
+        reporter.ensure_newline()
+        reporter.write_line("Tests were skipped, which CI does not accept.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server per test process, or the one that CRONLEDGER_TEST_POSTGRES_URL leads to."""
+    if url := os.environ.get("CRONLEDGER_TEST_POSTGRES_URL"):
+        yield PostgresServer(url)
+        return
+    with running_postgres() as process:
+        yield PostgresServer(process.url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
+    url = postgres_server.create_database()
+    _migrate(url)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "cronledger.db"
+    _migrate(sqlite_url_of(path))
+    return path
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """A migrated database of the test's own on PostgreSQL."""
+    url = postgres_server.create_database(postgres_template)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated database of the test's own on SQLite."""
+    path = tmp_path / "cronledger.db"
+    shutil.copy(sqlite_template, path)
+    return sqlite_url_of(path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of the test's own, on each dialect in turn."""
+    return str(request.getfixturevalue("postgres_url" if request.param == "postgresql" else "sqlite_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database in which there is nothing yet, on each dialect in turn."""
+    if request.param == "sqlite":
+        yield sqlite_url_of(tmp_path / "empty.db")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    async with Sink() as target:
+        yield target
+
+
+@pytest.fixture
+async def replicas() -> AsyncIterator[Replicas]:
+    """Start `cronledger serve` with `await replicas.start(database_url, {"LEASE_SECONDS": "2"})`."""
+    started = Replicas()
+    yield started
+    await started.close()
+
+
+def sqlite_url_of(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def _migrate(url: str) -> None:
+    from app.db import migrate  # noqa: PLC0415 (tests that need no database start without SQLAlchemy)
+
+    migrate.upgrade(url)
