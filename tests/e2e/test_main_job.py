@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.client import Api, eventually, repeated
+from tests.servers.nginx import running_nginx
+from tests.servers.replica import Replica, Replicas
+from tests.servers.sink import Sink
+
+TARGET_OF_ITS_OWN = 5
+
+
+def instants(runs: list[dict[str, Any]]) -> list[datetime]:
+    return sorted(datetime.fromisoformat(run["scheduled_for"]) for run in runs)
+
+
+def assert_no_gap(found: list[datetime]) -> None:
+    """A job of every second has a row for every second, once."""
+    assert len(set(found)) == len(found)
+    assert found[-1] - found[0] == timedelta(seconds=len(found) - 1)
+
+
+async def test_a_job_is_called_each_second_until_it_is_deleted_and_the_ledger_says_so(
+    database_url: str, replicas: Replicas, sink: Sink
+) -> None:
+    replica = await replicas.start(database_url)
+    api = Api(replica.url)
+    job = await api.create("hello", f"{sink.url}/hello")
+    await sink.wait_for(4)
+    await api.delete("hello")
+    calls = list(sink.calls)
+
+    async def all_ended() -> bool:
+        return all(run["state"] != "running" for run in await api.runs(job_id=job["id"]))
+
+    await eventually(all_ended)
+    runs = await api.runs(job_id=job["id"])
+    called = {call.headers["Cronledger-Scheduled-For"] for call in sink.calls}
+    assert not repeated(calls)
+    assert_no_gap(instants(runs))
+    assert {run["scheduled_for"] for run in runs if run["state"] == "succeeded"} == called
+    await api.close()
+
+
+async def test_killing_one_of_two_replicas_repeats_no_instant_and_leaves_none_out(
+    postgres_url: str, replicas: Replicas, sink: Sink
+) -> None:
+    settings = {"LEASE_SECONDS": "2"}
+    one, other = await replicas.start(postgres_url, settings), await replicas.start(postgres_url, settings)
+    api = Api(other.url)
+    await api.create("hello", f"{sink.url}/hello")
+    await sink.wait_for(3)
+    await one.kill()
+    await sink.wait_for(len(sink.calls) + TARGET_OF_ITS_OWN)
+    await api.delete("hello")
+    assert_no_gap(instants(await api.runs()))
+    assert not repeated(sink.calls)
+    await api.close()
+
+
+async def test_a_run_whose_replica_was_killed_is_called_again_as_the_next_attempt(
+    postgres_url: str, replicas: Replicas, sink: Sink
+) -> None:
+    doomed = await replicas.start(postgres_url, {"LEASE_SECONDS": "2"})
+    first = Api(doomed.url)
+    await first.create("slow", f"{sink.url}/hang", "@manual")
+    run = await first.post("/v1/jobs/slow/trigger")
+    await sink.wait_for(1)
+    await doomed.kill()
+    heir = await replicas.start(postgres_url, {"LEASE_SECONDS": "2"})
+    again = (await sink.wait_for(2, timeout=7 + TARGET_OF_ITS_OWN))[1]
+    assert again.headers["Idempotency-Key"] == run["id"]
+    assert again.headers["Cronledger-Attempt"] == "2"
+    sink.release()
+    second = Api(heir.url)
+
+    async def succeeded() -> bool:
+        return bool((await second.get(f"/v1/runs/{run['id']}"))["state"] == "succeeded")
+
+    await eventually(succeeded)
+    await first.close()
+    await second.close()
+
+
+async def test_replicas_behind_a_load_balancer_know_the_same_jobs_and_run_each_once(
+    postgres_url: str, replicas: Replicas, sink: Sink
+) -> None:
+    pair = [await replicas.start(postgres_url), await replicas.start(postgres_url)]
+    with running_nginx([replica.port for replica in pair]) as url:
+        api = Api(url)
+        each = [Api(replica.url) for replica in pair]
+        await api.create("one", f"{sink.url}/one")
+        await api.create("two", f"{sink.url}/two")
+        for direct in each:
+            await eventually(lambda direct=direct: knows(direct, {"one", "two"}), timeout=1)  # type: ignore[misc]
+        await sink.wait_for(3, path="/one")
+        await sink.wait_for(3, path="/two")
+        await api.delete("one")
+        await api.delete("two")
+        for direct in each:
+            await eventually(lambda direct=direct: knows(direct, set()), timeout=1)  # type: ignore[misc]
+        for path in ("/one", "/two"):
+            assert not repeated([call for call in sink.calls if call.path == path])
+        assert_no_gap(instants([run for run in await api.runs() if run["job_name"] == "one"]))
+        for opened in (api, *each):
+            await opened.close()
+
+
+async def knows(api: Api, names: set[str]) -> bool:
+    return await api.entries() == names
+
+
+@pytest.mark.parametrize("frozen_for_leases", [3])
+async def test_a_replica_that_was_frozen_past_its_lease_writes_nothing_over_its_successor(
+    postgres_url: str, replicas: Replicas, sink: Sink, frozen_for_leases: int
+) -> None:
+    frozen = await replicas.start(postgres_url, {"LEASE_SECONDS": "1"})
+    api = Api(frozen.url)
+    await api.create("slow", f"{sink.url}/hang", "@manual")
+    run = await api.post("/v1/jobs/slow/trigger")
+    await sink.wait_for(1)
+    frozen.freeze()
+    other = await replicas.start(postgres_url, {"LEASE_SECONDS": "1"})
+    await sink.wait_for(2, timeout=frozen_for_leases + TARGET_OF_ITS_OWN)
+    frozen.thaw()
+    await eventually(lambda: _said(frozen, "joining again"))
+    sink.release()
+    direct = Api(other.url)
+
+    async def succeeded() -> bool:
+        return bool((await direct.get(f"/v1/runs/{run['id']}"))["state"] == "succeeded")
+
+    await eventually(succeeded)
+    assert (await direct.get(f"/v1/runs/{run['id']}"))["attempt"] == 2
+    await api.close()
+    await direct.close()
+
+
+async def _said(replica: Replica, text: str) -> bool:
+    return text in replica.process.output
