@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +26,8 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+}
+QUICK = SETTINGS | {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -65,8 +67,9 @@ class PostgresServer:
 class PostgresProcess:
     """A cluster in a folder of its own; it can be stopped or killed, and started again on the same port."""
 
-    def __init__(self, folder: Path, binaries: Path | None = None) -> None:
+    def __init__(self, folder: Path, binaries: Path | None = None, settings: Mapping[str, str] = QUICK) -> None:
         self._folder = folder
+        self._settings = settings
         self._user = unprivileged_user()
         if self._user is not None:
             os.chown(folder, self._user, self._user)
@@ -86,7 +89,7 @@ class PostgresProcess:
         return self._process
 
     def start(self) -> None:
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = self._run("postgres", f"--port={self._port}", *settings)
         self._process.wait_for_line("ready to accept connections")
 
@@ -105,11 +108,17 @@ class PostgresProcess:
 
 
 @contextmanager
-def running_postgres(binaries: Path | None = None) -> Iterator[PostgresProcess]:
-    """A server of our own, in memory where there is room; as root it runs as an unprivileged user."""
-    folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=_quick_folder()))
+def running_postgres(
+    binaries: Path | None = None, durable: Mapping[str, str] | None = None
+) -> Iterator[PostgresProcess]:
+    """A server of our own; as root it runs as an unprivileged user.
+
+    It is quick, in memory where there is room, unless `durable` gives it settings beside PostgreSQL's own.
+    """
+    quick = durable is None
+    folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=_quick_folder() if quick else None))
     try:
-        server = PostgresProcess(folder, binaries)
+        server = PostgresProcess(folder, binaries, QUICK if durable is None else {**SETTINGS, **durable})
         server.start()
         try:
             yield server
