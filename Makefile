@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lock
+.PHONY: help install run test test-deploy check bench bench-short lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -13,7 +13,7 @@ PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.
 	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && { echo "$$python"; break; }; done)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/installed ## make .venv with the locked dependencies and the command cronledger
 
@@ -33,7 +33,10 @@ run: install ## migrate the database and serve on 127.0.0.1; another port with P
 	@CRONLEDGER_TARGETS=$${CRONLEDGER_TARGETS:-any} CRONLEDGER_PORT=$(PORT) exec $(BIN)/cronledger serve
 
 test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
+
+test-deploy: install ## the deployment's topology: two replicas and PostgreSQL behind a real nginx, which must be installed
+	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 check: install ## lint, types, import contracts, migrations equal models, openapi/ current
 	$(BIN)/ruff check
@@ -42,6 +45,12 @@ check: install ## lint, types, import contracts, migrations equal models, openap
 	$(BIN)/lint-imports
 	$(BIN)/cronledger openapi --check
 	$(BIN)/cronledger migrate --check
+
+bench: install ## a thousand jobs due in the same second, for 30 s, on PostgreSQL
+	@$(BIN)/python -m benchmarks.every_second --jobs 1000 --seconds 30
+
+bench-short: install ## the same with a hundred jobs, for 5 s
+	@$(BIN)/python -m benchmarks.every_second --jobs 100 --seconds 5
 
 UV = uv
 COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

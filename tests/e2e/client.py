@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -72,3 +73,13 @@ def repeated(calls: list[Call]) -> dict[str, int]:
     """The instants that were called more than once."""
     counted = Counter(call.headers["Cronledger-Scheduled-For"] for call in calls)
     return {instant: count for instant, count in counted.items() if count > 1}
+
+
+def instants(runs: list[dict[str, Any]]) -> list[datetime]:
+    return sorted(datetime.fromisoformat(run["scheduled_for"]) for run in runs)
+
+
+def assert_no_gap(found: list[datetime]) -> None:
+    """A job of every second has a row for every second, once."""
+    assert len(set(found)) == len(found)
+    assert found[-1] - found[0] == timedelta(seconds=len(found) - 1)

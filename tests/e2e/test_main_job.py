@@ -1,26 +1,12 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
-
 import pytest
 
-from tests.e2e.client import Api, eventually, repeated
-from tests.servers.nginx import running_nginx
+from tests.e2e.client import Api, assert_no_gap, eventually, instants, repeated
 from tests.servers.replica import Replica, Replicas
 from tests.servers.sink import Sink
 
 TARGET_OF_ITS_OWN = 5
-
-
-def instants(runs: list[dict[str, Any]]) -> list[datetime]:
-    return sorted(datetime.fromisoformat(run["scheduled_for"]) for run in runs)
-
-
-def assert_no_gap(found: list[datetime]) -> None:
-    """A job of every second has a row for every second, once."""
-    assert len(set(found)) == len(found)
-    assert found[-1] - found[0] == timedelta(seconds=len(found) - 1)
 
 
 async def test_a_job_is_called_each_second_until_it_is_deleted_and_the_ledger_says_so(
@@ -83,34 +69,6 @@ async def test_a_run_whose_replica_was_killed_is_called_again_as_the_next_attemp
     await eventually(succeeded)
     await first.close()
     await second.close()
-
-
-async def test_replicas_behind_a_load_balancer_know_the_same_jobs_and_run_each_once(
-    postgres_url: str, replicas: Replicas, sink: Sink
-) -> None:
-    pair = [await replicas.start(postgres_url), await replicas.start(postgres_url)]
-    with running_nginx([replica.port for replica in pair]) as url:
-        api = Api(url)
-        each = [Api(replica.url) for replica in pair]
-        await api.create("one", f"{sink.url}/one")
-        await api.create("two", f"{sink.url}/two")
-        for direct in each:
-            await eventually(lambda direct=direct: knows(direct, {"one", "two"}), timeout=1)  # type: ignore[misc]
-        await sink.wait_for(3, path="/one")
-        await sink.wait_for(3, path="/two")
-        await api.delete("one")
-        await api.delete("two")
-        for direct in each:
-            await eventually(lambda direct=direct: knows(direct, set()), timeout=1)  # type: ignore[misc]
-        for path in ("/one", "/two"):
-            assert not repeated([call for call in sink.calls if call.path == path])
-        assert_no_gap(instants([run for run in await api.runs() if run["job_name"] == "one"]))
-        for opened in (api, *each):
-            await opened.close()
-
-
-async def knows(api: Api, names: set[str]) -> bool:
-    return await api.entries() == names
 
 
 @pytest.mark.parametrize("frozen_for_leases", [3])

@@ -6,16 +6,14 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
 import pytest
 
-from tests.servers.nginx import running_nginx
 from tests.servers.postgres import PostgresServer, plain_dsn, running_postgres
 from tests.servers.postgres_binaries import find_binaries, reachable, wheel_binaries
-from tests.servers.process import Process, free_port, unprivileged_user
+from tests.servers.process import Process, unprivileged_user
 from tests.servers.sink import Sink
 
 
@@ -104,19 +102,6 @@ async def test_the_sink_hangs_until_it_is_released(sink: Sink) -> None:
 async def test_waiting_for_a_call_that_does_not_come_is_bounded_and_tells_what_came(sink: Sink) -> None:
     with pytest.raises(AssertionError, match=r"0 calls of 1 came within 0\.01 s"):
         await sink.wait_for(1, timeout=0.01)
-
-
-async def test_nginx_goes_round_its_upstreams_and_past_one_that_is_gone() -> None:
-    async with Sink() as one, Sink() as other:
-        ports = [urlsplit(sink.url).port or 0 for sink in (one, other)]
-        with running_nginx([*ports, free_port()]) as url:
-            async with aiohttp.ClientSession(url) as client:
-                for _ in range(9):
-                    async with client.post("/v1/jobs", data=b"{}") as answer:
-                        assert answer.status == 200
-        assert one.calls
-        assert other.calls
-        assert one.calls[0].headers["Host"] == urlsplit(url).netloc
 
 
 def test_a_line_of_a_process_can_be_waited_for(tmp_path: Path) -> None:
