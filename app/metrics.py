@@ -117,7 +117,7 @@ class _SchedulerState(Collector):
         yield GaugeMetricFamily(
             "cronledger_runs_waiting",
             "Pending runs that this replica waits to call",
-            len(scheduler.dispatcher._known),  # noqa: SLF001  # it counts them nowhere else
+            len(scheduler.dispatcher),
         )
         yield GaugeMetricFamily("cronledger_loops_stalled", "Loops that stand still", len(scheduler.stalled()))
         yield GaugeMetricFamily(

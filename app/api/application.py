@@ -24,8 +24,8 @@ class Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            complete(super().openapi())
-        return super().openapi()
+            self.openapi_schema = complete(super().openapi())
+        return self.openapi_schema
 
 
 def build_api(*, docs_url: str, version: str, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.described import failing, problem_responses
+from app.api.examples import EXAMPLES
 from app.api.problems import FieldError, Problem
 from app.api.schemas.fields import NO_NUL
 
@@ -51,7 +52,6 @@ def _complete_parameters(operation: dict[str, Any]) -> None:
 
 def _complete_responses(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
-    responses.pop("422", None)
     referred = [int(status) for status, response in responses.items() if "$ref" in response]
     problems = {str(status): response for status, response in failing(*referred, *_failures(operation)).items()}
     operation["responses"] = dict(sorted((responses | problems).items()))
@@ -74,6 +74,8 @@ def _complete_schemas(schemas: dict[str, Any]) -> None:
         schemas.pop(unused, None)
     for name in ("JobIn", "JobPut", "JobPatch"):
         schemas[name]["properties"]["body"] |= _JSON
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
     for model in (Problem, FieldError):
         schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)

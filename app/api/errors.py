@@ -30,7 +30,6 @@ _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
     errors.VersionMismatch: Kind.VERSION_MISMATCH,
     errors.RefusedTarget: Kind.REFUSED_TARGET,
     errors.StoreUnavailable: Kind.STORE_UNAVAILABLE,
-    errors.CronledgerError: Kind.INTERNAL,
 }
 _HTTP = {
     400: Kind.MALFORMED,
@@ -43,7 +42,8 @@ _RETRY_AFTER = {"Retry-After": "2"}
 
 
 def handle_errors(app: FastAPI) -> None:
-    app.exception_handler(errors.CronledgerError)(_domain_error)
+    for each in _KINDS:
+        app.exception_handler(each)(_domain_error)
     app.exception_handler(RequestValidationError)(_validation_error)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(Exception)(_unexpected)

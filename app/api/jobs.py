@@ -116,7 +116,10 @@ async def patch_job(
     patch: Annotated[JobPatch, Body(openapi_examples=_PATCH_EXAMPLES)],
     if_match: IfMatch = None,
 ) -> Response:
-    """A JSON merge patch (RFC 7396): what is left out stays, null goes back to the default."""
+    """A JSON merge patch (RFC 7396): what is left out stays, null goes back to the default.
+
+    `{"labels": {"team": null}}` takes one label away.
+    """
     given = patch.given()
 
     def edited(job: PersistedJob) -> JobDefinition:

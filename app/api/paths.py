@@ -34,23 +34,18 @@ class Segment(Convertor[str]):
         return unquote(value, errors="surrogateescape")
 
     def to_string(self, value: str) -> str:
-        return _encoded(value)
+        return quote(value, safe="")
 
 
 register_url_convertor("segment", Segment())
 
 
 def job_path(request: Request, name: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/jobs/{_encoded(name)}"
+    return f"{request.scope.get('root_path', '')}/v1/jobs/{quote(name, safe='')}"
 
 
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
-
-
-def _encoded(name: str) -> str:
-    """Dots are encoded where they alone would mean the folder itself or the one above."""
-    return name.replace(".", "%2E") if name in (".", "..") else quote(name, safe="")
 
 
 def _canonical(raw: bytes) -> str:

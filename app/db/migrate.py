@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,7 @@ async def is_current(database: Database) -> bool:
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision()) == head()
 
 
+@cache
 def head() -> str | None:
     return ScriptDirectory(str(_SCRIPTS)).get_current_head()
 

@@ -47,6 +47,10 @@ class Dispatcher:
         self._next_look = 0.0
         self.loop = Looper("dispatcher", self._step, clock)
 
+    def __len__(self) -> int:
+        """How many runs wait here for a place."""
+        return len(self._known)
+
     def enqueue(self, runs: Iterable[Queued]) -> None:
         for run in runs:
             if run.run_id not in self._known:
@@ -82,25 +86,32 @@ class Dispatcher:
         self.enqueue(await self._store.pending(self._slots.free, self._slots.full_hosts(), GRACE))
 
     def _admitted(self) -> list[Queued]:
-        """The runs for which there is a place now, hosts in turn, so that a slow one doesn't starve the others."""
+        """The runs for which there is a place now, hosts in turn, so that a slow one doesn't starve the others.
+
+        The host that was served last stands last in `_queues`, also when places become free one by one.
+        """
         batch: list[Queued] = []
-        for host in list(self._queues):
-            queue = self._queues[host]
-            while queue and self._slots.admit(host):
+        hosts = deque(self._queues)
+        while hosts and self._slots.free:
+            host = hosts.popleft()
+            if self._slots.admit(host):
+                queue = self._queues.pop(host)
                 batch.append(queue.popleft())
-            if not queue:
-                del self._queues[host]
+                if queue:
+                    self._queues[host] = queue
+                    hosts.append(host)
         return batch
 
     async def _start(self, batch: list[Queued]) -> None:
+        replica = self._replica()
         try:
-            started = await self._store.start(self._replica(), batch)
+            started = await self._store.start(replica, batch)
         except BaseException:
             self._give_back(batch)
             self.enqueue(batch)
             raise
         self._started_at = self._clock.monotonic()
-        self._runner.launch(started)
+        self._runner.launch(replica, started)
         ours = {run.call.run_id for run in started}
         self._give_back([run for run in batch if run.run_id not in ours])
         self._known.difference_update(run.run_id for run in batch)

@@ -59,11 +59,12 @@ async def close_spans(tx: Transaction, jobs: Sequence[PersistedJob], at: datetim
 
 
 def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) -> PersistedJob:
-    """The phase starts anew only where the schedule does."""
-    same = Recurrence.of(definition, job.anchor) == Recurrence.of(job, job.anchor)
-    anchor = job.anchor if same else anchor_for(definition, at)
-    if not same or job.problem is not None:
-        require_future(Recurrence.of(definition, anchor), at)
+    """The phase starts anew only where the schedule is set anew, or its start."""
+    set_anew = (definition.schedule, definition.starts_at) != (job.schedule, job.starts_at)
+    anchor = anchor_for(definition, at) if set_anew else job.anchor
+    recurrence = Recurrence.of(definition, anchor)
+    if job.problem is not None or recurrence != Recurrence.of(job, job.anchor):
+        require_future(recurrence, at)
     ours = {name: getattr(definition, name) for name in JobDefinition.__dataclass_fields__}
     return replace(job, **ours, anchor=anchor, version=job.version + 1, problem=None, updated_at=at)
 

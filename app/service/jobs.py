@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from uuid_utils.compat import uuid7
 
@@ -14,7 +15,7 @@ from app.db.transaction import Transaction, reading, transaction
 from app.domain.claim import Queued
 from app.domain.errors import InvalidInput, JobNotFound, VersionMismatch
 from app.domain.job import JobDefinition, PersistedJob
-from app.domain.recurrence import Recurrence
+from app.domain.recurrence import RESOLUTION, Recurrence
 from app.service.change import anchor_for, change, close_spans, idle_reason
 from app.service.hooks import SchedulerHooks
 from app.service.rules import COMPUTED_UNDER
@@ -78,7 +79,9 @@ class JobService:
                 raise InvalidInput(
                     "A job keeps its name.", field="name", remedy="Create another job, and delete this one."
                 )
-            job, queued = await self._edit(tx, job, checked(wanted, self._targets, zone_given=zone_given))
+            if replace(wanted, enabled=job.enabled) != job.definition() or wanted.enabled:
+                wanted = checked(wanted, self._targets, zone_given=zone_given)
+            job, queued = await self._edit(tx, job, wanted)
         self._tell(job.id, queued)
         return job
 
@@ -106,13 +109,8 @@ class JobService:
             job, at = found(await tx.jobs.get(name), name), await tx.time()
         if job.problem is not None:
             return job, []
-        recurrence = Recurrence.of(job, job.anchor)
-        times: list[datetime] = []
-        after = at if job.next_run is None else min(at, job.next_run - timedelta(microseconds=1))
-        while len(times) < count and (following := recurrence.next_after(after)) is not None:
-            times.append(following)
-            after = following
-        return job, times
+        after = at if job.next_run is None else min(at, job.next_run - RESOLUTION)
+        return job, await to_thread(_times, Recurrence.of(job, job.anchor), after, count)
 
     async def _create(self, tx: Transaction, definition: JobDefinition) -> PersistedJob:
         stopped = await tx.switch.paused()
@@ -163,3 +161,10 @@ def _check_version(job: PersistedJob | None, if_version: int | None) -> None:
             f"If-Match names version {if_version}, and {now}.",
             remedy="Read the job again, and repeat the change on it.",
         )
+
+
+def _times(recurrence: Recurrence, after: datetime, count: int) -> list[datetime]:
+    times: list[datetime] = []
+    while len(times) < count and (following := recurrence.next_after(times[-1] if times else after)) is not None:
+        times.append(following)
+    return times

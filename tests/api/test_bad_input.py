@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
 
-from tests.api.building import JOB, create, problem
+from app.db.engine import connect
+from tests.api.building import JOB, build_app, build_scheduler, build_services, client_of, create, problem
+from tests.servers.process import free_port
 
-BAD: list[tuple[dict[str, Any], str]] = [
+BAD: list[tuple[dict[str, Any], str | None]] = [
     ({"name": ""}, "name"),
     ({"name": "-a"}, "name"),
     ({"name": "a/b"}, "name"),
@@ -77,26 +80,28 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.fixture
+async def detached() -> AsyncIterator[AsyncClient]:
+    """Over a database that is away: who asks it anything gets 503."""
+    database = connect(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    async with client_of(build_app(build_services(database, build_scheduler(database)))) as opened:
+        yield opened
+    await database.close()
+
+
 @pytest.mark.parametrize(("changes", "field"), BAD, ids=[f"{field}-{index}" for index, (_, field) in enumerate(BAD)])
-async def test_a_bad_field_is_named(client: AsyncClient, changes: dict[str, Any], field: str | None) -> None:
-    answer = await client.post(
+async def test_a_bad_field_is_named(detached: AsyncClient, changes: dict[str, Any], field: str | None) -> None:
+    answer = await detached.post(
         "/v1/jobs", content=json.dumps(JOB | changes), headers={"Content-Type": "application/json"}
     )
-    said = problem(
-        answer, 422, "invalid-input" if field != "endpoint" or changes["endpoint"] is None else said_type(answer)
-    )
+    said = problem(answer, 422, "invalid-input")
     if field is not None:
         assert said["field"] == field
         assert field in {error["field"] for error in said["errors"]}
-    assert (await client.get("/v1/jobs")).json()["items"] == []
 
 
-def said_type(answer: Any) -> str:
-    return str(answer.json()["type"]).removeprefix("urn:cronledger:problem:")
-
-
-async def test_every_bad_field_is_told(client: AsyncClient) -> None:
-    answer = await client.post(
+async def test_every_bad_field_is_told(detached: AsyncClient) -> None:
+    answer = await detached.post(
         "/v1/jobs", json={"name": "a/b", "schedule": "* * * * *", "extra": 1, "timeout_seconds": 0}
     )
     said = problem(answer, 422, "invalid-input")
@@ -104,8 +109,10 @@ async def test_every_bad_field_is_told(client: AsyncClient) -> None:
     assert all(error["message"] for error in said["errors"])
 
 
-async def test_a_fault_comes_with_its_remedy(client: AsyncClient) -> None:
-    said = problem(await client.post("/v1/jobs", json=JOB | {"starts_at": "2027-01-01T00:00:00"}), 422, "invalid-input")
+async def test_a_fault_comes_with_its_remedy(detached: AsyncClient) -> None:
+    said = problem(
+        await detached.post("/v1/jobs", json=JOB | {"starts_at": "2027-01-01T00:00:00"}), 422, "invalid-input"
+    )
     assert "offset" in said["detail"]
     assert "Add Z" in said["remedy"]
     assert said["errors"][0]["remedy"] == said["remedy"]
@@ -132,9 +139,9 @@ async def test_the_kind_of_fault_is_told(client: AsyncClient, changes: dict[str,
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize("field", ["timeout_seconds", "body"])
-async def test_numbers_that_json_does_not_have_are_refused(client: AsyncClient, field: str, number: str) -> None:
+async def test_numbers_that_json_does_not_have_are_refused(detached: AsyncClient, field: str, number: str) -> None:
     text = json.dumps(JOB)[:-1] + f', "{field}": {number}}}'
-    answer = await client.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
+    answer = await detached.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
     assert problem(answer, 422, "invalid-input")["field"] == field
 
 
@@ -161,8 +168,8 @@ async def test_a_deep_body_does_no_harm(client: AsyncClient, depth: int) -> None
         "/v1/runs?cursor=%00",
     ],
 )
-async def test_nul_and_broken_text_are_refused_in_paths_and_queries(client: AsyncClient, path: str) -> None:
-    problem(await client.get(path), 422, "invalid-input")
+async def test_nul_and_broken_text_are_refused_in_paths_and_queries(detached: AsyncClient, path: str) -> None:
+    problem(await detached.get(path), 422, "invalid-input")
 
 
 @pytest.mark.parametrize(
@@ -181,8 +188,8 @@ async def test_nul_and_broken_text_are_refused_in_paths_and_queries(client: Asyn
         (f"q={'x' * 256}", "q"),
     ],
 )
-async def test_a_bad_filter_of_jobs_is_named(client: AsyncClient, query: str, field: str) -> None:
-    assert problem(await client.get(f"/v1/jobs?{query}"), 422, "invalid-input")["field"] == field
+async def test_a_bad_filter_of_jobs_is_named(detached: AsyncClient, query: str, field: str) -> None:
+    assert problem(await detached.get(f"/v1/jobs?{query}"), 422, "invalid-input")["field"] == field
 
 
 @pytest.mark.parametrize(
@@ -199,15 +206,14 @@ async def test_a_bad_filter_of_jobs_is_named(client: AsyncClient, query: str, fi
         ("job=x", "job"),
     ],
 )
-async def test_a_bad_filter_of_runs_is_named(client: AsyncClient, query: str, field: str) -> None:
-    assert problem(await client.get(f"/v1/runs?{query}"), 422, "invalid-input")["field"] == field
+async def test_a_bad_filter_of_runs_is_named(detached: AsyncClient, query: str, field: str) -> None:
+    assert problem(await detached.get(f"/v1/runs?{query}"), 422, "invalid-input")["field"] == field
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"a"', b"null", b"1"])
-async def test_a_body_that_is_no_object_is_refused(client: AsyncClient, body: bytes) -> None:
-    await create(client)
+async def test_a_body_that_is_no_object_is_refused(detached: AsyncClient, body: bytes) -> None:
     for method, path in [("POST", "/v1/jobs"), ("PUT", "/v1/jobs/nightly"), ("PATCH", "/v1/jobs/nightly")]:
-        answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        answer = await detached.request(method, path, content=body, headers={"Content-Type": "application/json"})
         assert problem(answer, 422, "invalid-input")["field"] == "body"
 
 

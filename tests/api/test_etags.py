@@ -83,3 +83,8 @@ async def test_an_edit_of_another_version_is_refused(client: AsyncClient, method
 async def test_a_put_that_expects_a_job_creates_none(client: AsyncClient, if_match: str) -> None:
     problem(await edit(client, "PUT", if_match), 412, "version-mismatch")
     problem(await client.get(PATH), 404, "job-not-found")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "PAUSE", "RESUME"])
+async def test_a_job_that_is_gone_is_not_found_by_who_saw_a_version(client: AsyncClient, method: str) -> None:
+    problem(await edit(client, method, '"1.abc"'), 404, "job-not-found")

@@ -152,7 +152,7 @@ async def test_pause_and_resume_turn_enabled(client: AsyncClient) -> None:
 async def test_a_job_tells_when_it_is_due_next(client: AsyncClient) -> None:
     job = await create(client, timezone="Asia/Tokyo")
     times = (await client.get("/v1/jobs/nightly/next", params={"count": 3})).json()["items"]
-    assert [time["at"] for time in times][0] == job["next_run"]
+    assert times[0]["at"] == job["next_run"]
     assert len(times) == 3
     assert all(time["local"].endswith("T03:30:00+09:00") for time in times)
     assert len((await client.get("/v1/jobs/nightly/next")).json()["items"]) == 10

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
+from app.api import examples
 from app.api.openapi import document, export
 from app.api.problems import Kind
+from app.api.schemas.job import JobOut
+from app.api.schemas.run import RunOut
+from app.api.schemas.span import SpanOut
 
 EXPORTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 OPERATIONS = """
@@ -88,6 +92,13 @@ def test_every_error_is_a_problem_with_examples(told: dict[str, Any]) -> None:
         content = response["content"]["application/problem+json"]
         assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert content["examples"]
+
+
+def test_the_examples_of_answers_are_answers() -> None:
+    assert JobOut.model_validate(examples.JOB).model_dump(mode="json") == examples.JOB
+    assert RunOut.model_validate(examples.RUN).model_dump(mode="json") == examples.RUN
+    span = examples.SPAN | {"from_": examples.SPAN["from"]}
+    assert SpanOut.model_validate(span).model_dump(mode="json", by_alias=True) == examples.SPAN
 
 
 def test_every_kind_of_problem_is_told(told: dict[str, Any]) -> None:

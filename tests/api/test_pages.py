@@ -56,6 +56,13 @@ async def test_filters_stay_from_page_to_page(client: AsyncClient) -> None:
     assert [job["name"] for job in found] == ["job-1", "job-3", "job-5"]
 
 
+async def test_a_link_has_the_one_cursor_that_counts(client: AsyncClient) -> None:
+    for name in "abc":
+        await create(client, name=name)
+    second = await client.get((await client.get("/v1/jobs?limit=1")).links["next"]["url"])
+    assert second.links["next"]["url"].count("cursor=") == 1
+
+
 async def test_jobs_are_filtered(client: AsyncClient) -> None:
     await create(client, name="alpha", labels={"team": "billing", "env": "prod"})
     await create(client, name="Beta_1", labels={"team": "billing", "note": "a:b"}, enabled=False)

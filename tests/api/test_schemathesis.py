@@ -99,7 +99,7 @@ def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
             failures += told(event)
             succeeded |= answered_well(event)
     assert not failures, "\n\n".join(failures)
-    assert succeeded == {operation.ok().label for operation in schema.get_all_operations()}
+    assert succeeded == {f"{method.upper()} {path}" for path, item in app.openapi()["paths"].items() for method in item}
 
 
 def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, Any]:
@@ -111,15 +111,15 @@ def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, 
 def told(scenario: ScenarioFinished) -> Iterator[str]:
     """What failed, with the request and the answer."""
     for case_id, checks in scenario.recorder.checks.items():
+        call = scenario.recorder.interactions[case_id]
         for check in checks:
-            if check.status is Status.FAILURE:
-                call = scenario.recorder.interactions[case_id]
-                if not (check.name == "positive_data_acceptance" and is_beyond_schemas(call.response)):
-                    answer = None if call.response is None else (call.response.status_code, call.response.text)
-                    yield (
-                        f"{check.name} in {scenario.phase.value}: {check.failure_info.failure}\n"
-                        f"{call.request.method} {call.request.uri} {call.request.headers} {call.request.body!r}\n{answer}"
-                    )[:3000]
+            if check.status is not Status.FAILURE:
+                continue
+            if check.name == "positive_data_acceptance" and is_beyond_schemas(call.response):
+                continue
+            sent = f"{call.request.method} {call.request.uri} {call.request.headers} {call.request.body!r}"
+            answer = None if call.response is None else (call.response.status_code, call.response.text)
+            yield f"{check.name} in {scenario.phase.value}: {check.failure_info}\n{sent}\n{answer}"[:3000]
 
 
 def is_beyond_schemas(response: Any) -> bool:

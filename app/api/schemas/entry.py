@@ -34,8 +34,7 @@ class EntryOut(BaseModel):
         )
 
 
-class EntryPage(Page):
+class EntryPage(Page[EntryOut]):
     """By entry id; each replica answers for itself."""
 
     replica: UUID
-    items: list[EntryOut]

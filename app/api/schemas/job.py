@@ -49,10 +49,8 @@ class JobOut(BaseModel):
         return cls(id=job.uid, **values)
 
 
-class JobPage(Page):
+class JobPage(Page[JobOut]):
     """By name."""
-
-    items: list[JobOut]
 
 
 def _one_value_each(labels: list[str]) -> list[str]:

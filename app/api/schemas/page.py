@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas.fields import Text
 
+Item = TypeVar("Item", bound=BaseModel)
 Limit = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -20,7 +21,8 @@ class PageQuery(BaseModel):
     cursor: Text | None = Field(None, description="The `next_cursor` of the page before.")
 
 
-class Page(BaseModel):
-    """What every page has beside its items."""
+class Page(BaseModel, Generic[Item]):
+    """Some of many items, and the way to more."""
 
+    items: list[Item]
     next_cursor: str | None = Field(description="Leads to the next page; null on the last.")

@@ -58,10 +58,8 @@ class RunOut(BaseModel):
         return cls(**spans, **{name: getattr(run, name) for name in cls.model_fields if name not in spans})
 
 
-class RunPage(Page):
+class RunPage(Page[RunOut]):
     """Newest first."""
-
-    items: list[RunOut]
 
 
 def _milliseconds(start: datetime | None, end: datetime | None) -> float | None:

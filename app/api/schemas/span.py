@@ -34,7 +34,5 @@ class SpanOut(BaseModel):
         )
 
 
-class SpanPage(Page):
+class SpanPage(Page[SpanOut]):
     """Newest first."""
-
-    items: list[SpanOut]
