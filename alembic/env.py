@@ -26,7 +26,8 @@ def migrate(connection: Connection) -> None:
 
 
 async def run() -> None:
-    database = connect(context.config.get_main_option("sqlalchemy.url") or Settings().database_url)
+    url = context.config.get_main_option("sqlalchemy.url") or Settings().database_url
+    database = connect(url, patience=None)  # a large table takes its time, and so does waiting for who migrates it
     try:
         async with database.begin() as connection:
             await connection.run_sync(migrate)

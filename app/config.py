@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -46,3 +46,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
+
+
+def settings_table() -> str:
+    """Every setting as a row of Markdown, as the README shows them."""
+    lines = ["| variable | default | what |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        choices = ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+        what = f"{field.description} ({choices})" if choices else field.description
+        lines.append(f"| `CRONLEDGER_{name.upper()}` | `{field.default}` | {what} |")
+    return "\n".join(lines)

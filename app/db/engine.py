@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import URL, ColumnElement, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.db.time import PostgresTime, SqliteTime, TimeSource, sqlite_clock_timestamp
@@ -44,38 +45,46 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write. Raises StoreUnavailable where the database can't be reached."""
         async with self._turn:
-            try:
+            with _outages():
                 async with self.engine.begin() as connection:
                     yield connection
-            except (OSError, DBAPIError, TimeoutError) as error:
-                raise unavailable(error) from error
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads. Raises StoreUnavailable where the database can't be reached."""
-        try:
+        with _outages():
             async with self.engine.connect() as connection:
                 yield await connection.execution_options(read_only=True)
-        except (OSError, DBAPIError, TimeoutError) as error:
-            raise unavailable(error) from error
 
     async def close(self) -> None:
         await self.engine.dispose()
 
 
-def unavailable(error: Exception) -> Exception:
-    """StoreUnavailable for what a restart of the database may mend, else the error itself."""
-    lost = isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, _OUTAGES))
-    if lost or isinstance(error, OSError | TimeoutError):
-        return StoreUnavailable(remedy="Try again in a moment.")
-    return error
+@contextmanager
+def _outages() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, DBAPIError, PoolTimeoutError, TimeoutError) as error:
+        if isinstance(error, DBAPIError) and not is_outage(error):
+            raise
+        raise StoreUnavailable(remedy="Try again in a moment.") from error
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Whether a moment later, or on another server, the same may succeed."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or isinstance(error, _OUTAGES) or state.startswith(_PASSING)
 
 
 _OUTAGES = (OperationalError, InterfaceError)
+_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""Of PostgreSQL's codes: connection, a standby, deadlock, resources, locks, an operator or a restart, the system."""
 
 
-def connect(url: str, *, pool: int = 10, time: TimeSource | None = None) -> Database:
-    """A database for the URL; nothing is opened before the first statement."""
+def connect(
+    url: str, *, pool: int = 10, time: TimeSource | None = None, patience: float | None = COMMAND_TIMEOUT
+) -> Database:
+    """A database for the URL; nothing is opened before the first statement, which may take `patience` seconds."""
     target = driver_url(url)
     if target.get_backend_name() == "sqlite":
         return Database(_sqlite(target), time or SqliteTime())
@@ -84,7 +93,7 @@ def connect(url: str, *, pool: int = 10, time: TimeSource | None = None) -> Data
         pool_size=pool,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT,
-        connect_args={"command_timeout": COMMAND_TIMEOUT},
+        connect_args={"command_timeout": patience},
     )
     return Database(engine, time or PostgresTime())
 

@@ -25,13 +25,20 @@ async def ensure_partitions(database: Database, instants: Iterable[datetime] = (
     if database.dialect != "postgresql":
         return
     async with database.begin() as connection:
-        today = (await connection.scalar(text("SELECT clock_timestamp()"))).astimezone(UTC).date()
-        wanted = {today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)}
-        wanted |= {instant.astimezone(UTC).date() for instant in instants}
-        if missing := wanted - await _existing(connection):
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"))
-            for day in sorted(missing - await _existing(connection)):
-                await _make(connection, day)
+        now = await connection.scalar(text("SELECT clock_timestamp()"))
+        ahead = (now + timedelta(days=days) for days in range(DAYS_AHEAD + 1))
+        await make_partitions(connection, (*ahead, *instants))
+
+
+async def make_partitions(connection: AsyncConnection, instants: Iterable[datetime]) -> None:
+    """Make those of the days of `instants` that are missing, in the caller's transaction."""
+    if connection.dialect.name != "postgresql":
+        return
+    wanted = {instant.astimezone(UTC).date() for instant in instants}
+    if missing := wanted - await _existing(connection):
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"))
+        for day in sorted(missing - await _existing(connection)):
+            await _make(connection, day)
 
 
 async def _existing(connection: AsyncConnection) -> set[date]:

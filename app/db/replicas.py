@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
+from app.db.results import DELETED
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import cron_jobs, job_runs, replicas
 from app.db.types import AnyRow
@@ -68,45 +69,47 @@ class ReplicaRepository:
     async def hand_back(self, replica: UUID, runs: dict[UUID, int]) -> int:
         """The attempt is taken back too: it never left."""
         run = job_runs.c
-        never_called = (
-            select(run.id, run.ledger_at, run.fence)
-            .where(run.state == State.RUNNING, run.owner == replica)
-            .order_by(run.id)
-            .with_for_update(of=job_runs)
-        )
         async with self._database.begin() as connection:
-            found = [row for row in await connection.execute(never_called) if runs.get(row.id) == row.fence]
-            await self._make_pending(connection, found, attempt=run.attempt - 1, takeovers=run.takeovers)
+            held, jobs = await self._locked(connection, (run.state == State.RUNNING) & (run.owner == replica))
+            found = [row for row in held if runs.get(row.id) == row.fence]
+            again = [row for row in found if row.job_id in jobs]
+            await self._make_pending(connection, again, attempt=run.attempt - 1)
+            await self._end(connection, [row for row in found if row not in again], State.CANCELED, DELETED)
         return len(found)
 
     async def _take_over(self, connection: AsyncConnection) -> int:
-        """Only a dead replica's runs are taken; the jobs are locked before their runs, as everywhere."""
+        """Only a dead replica's runs are taken."""
         run = job_runs.c
         alive = exists().where(replicas.c.id == run.owner, ~replicas.c.dead)
-        orphaned = (run.state == State.RUNNING) & ~alive
-        jobs = select(cron_jobs.c.uid).where(
-            cron_jobs.c.uid.in_(select(run.job_id).where(orphaned)),
-        )
-        kept = set(await connection.scalars(jobs.order_by(cron_jobs.c.id).with_for_update(read=True, key_share=True)))
-        query = select(run.id, run.ledger_at, run.job_id, run.takeovers).where(orphaned).order_by(run.id)
-        taken = (await connection.execute(query.with_for_update(of=job_runs))).all()
-        again = [row for row in taken if row.job_id in kept and row.takeovers < MAX_TAKEOVERS]
-        await self._make_pending(connection, again, attempt=run.attempt, takeovers=run.takeovers + 1)
-        await self._lose(connection, [row for row in taken if row not in again])
+        taken, jobs = await self._locked(connection, (run.state == State.RUNNING) & ~alive)
+        again = [row for row in taken if row.job_id in jobs and row.takeovers < MAX_TAKEOVERS]
+        lost = [row for row in taken if row not in again]
+        await self._make_pending(connection, again, takeovers=run.takeovers + 1)
+        await self._end(connection, lost, State.LOST, DIED, takeovers=run.takeovers + 1)
         return len(taken)
+
+    async def _locked(self, connection: AsyncConnection, which: ColumnElement[bool]) -> tuple[list[AnyRow], set[UUID]]:
+        """The runs, and those of their jobs that still exist, locked before the runs as everywhere.
+
+        Runs that come to match meanwhile are left for the next look: nobody asked whether their jobs exist.
+        """
+        run, job = job_runs.c, cron_jobs.c
+        asked = set(await connection.scalars(select(run.job_id).where(which)))
+        if not asked:
+            return [], set()
+        jobs = select(job.uid).where(job.uid.in_(asked)).order_by(job.id).with_for_update(read=True, key_share=True)
+        kept = set(await connection.scalars(jobs))
+        runs = select(run.id, run.ledger_at, run.job_id, run.fence, run.takeovers).where(which).order_by(run.id)
+        found = await connection.execute(runs.with_for_update(of=job_runs))
+        return [row for row in found if row.job_id in asked], kept
 
     async def _make_pending(self, connection: AsyncConnection, runs: Sequence[AnyRow], **values: Any) -> None:
         await self._update(connection, runs, state=State.PENDING, owner=None, due_at=self._database.now, **values)
 
-    async def _lose(self, connection: AsyncConnection, runs: Sequence[AnyRow]) -> None:
-        await self._update(
-            connection,
-            runs,
-            state=State.LOST,
-            reason=DIED,
-            takeovers=job_runs.c.takeovers + 1,
-            finished_at=self._database.now,
-        )
+    async def _end(
+        self, connection: AsyncConnection, runs: Sequence[AnyRow], state: State, reason: str, **values: Any
+    ) -> None:
+        await self._update(connection, runs, state=state, reason=reason, finished_at=self._database.now, **values)
 
     async def _update(self, connection: AsyncConnection, runs: Sequence[AnyRow], **values: Any) -> None:
         if not runs:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.domain.claim import Finished
 from app.domain.run import State
+
+DELETED = "deleted"
+"""The reason of a run that nobody wants any more."""
 
 FACTS = ("last_run", "last_error", "last_success", "last_success_run")
 
@@ -35,7 +38,7 @@ class JobFacts:
         return facts
 
     def values(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in FACTS}
 
 
 def job_facts(finished: Sequence[Finished], jobs: Mapping[UUID, Any]) -> dict[UUID, JobFacts]:
@@ -71,7 +74,7 @@ def _cut_off(run: Finished, *, deleted: bool) -> dict[str, Any]:
     """Pending again for whoever is free, unless nobody is left to want it."""
     return {
         "state": State.CANCELED if deleted else State.PENDING,
-        "reason": "deleted" if deleted else None,
+        "reason": DELETED if deleted else None,
         "finished_at": run.ended_at if deleted else None,
         "status_code": None,
         "error": run.note,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.insert_runs import insert_runs
+from app.db.partitions import make_partitions
 from app.db.tables import job_runs
 from app.db.types import AnyRow
 from app.domain.identity import ledger_window
@@ -54,19 +55,18 @@ class RunRepository:
             query = query.where(job_runs.c.id < before, job_runs.c.ledger_at < ledger_window(before)[1])
         return [_run(row) for row in await self._connection.execute(_filtered(query, filters))]
 
-    async def add(self, values: Iterable[dict[str, Any]]) -> set[UUID]:
-        """See `insert_runs`; the ids of those that are new."""
+    async def add(self, values: Collection[dict[str, Any]]) -> set[UUID]:
+        """See `insert_runs`; the ids of those that are new. Their days may have no partition yet, or none any more."""
+        await make_partitions(self._connection, (each["ledger_at"] for each in values))
         return await insert_runs(self._connection, values)
 
     async def cancel_pending(self, job_id: UUID, reason: str, at: datetime) -> None:
-        """Lock in the order of ids, then write."""
+        """The job must be locked, so that none comes to be pending meanwhile. Runs are locked by id, then written."""
         run = job_runs.c
-        pending = select(run.id).where(run.job_id == job_id, run.state == State.PENDING).order_by(run.id)
-        ids = list(await self._connection.scalars(pending.with_for_update()))
-        if ids:
-            ended = {"state": State.CANCELED, "reason": reason, "finished_at": at}
-            still = update(job_runs).where(run.id.in_(ids), run.state == State.PENDING)
-            await self._connection.execute(still.values(ended))
+        pending = (run.job_id == job_id) & (run.state == State.PENDING)
+        await self._connection.execute(select(run.id).where(pending).order_by(run.id).with_for_update())
+        ended = {"state": State.CANCELED, "reason": reason, "finished_at": at}
+        await self._connection.execute(update(job_runs).where(pending).values(ended))
 
 
 def _filtered(query: Select[*tuple[Any, ...]], filters: RunFilter) -> Select[*tuple[Any, ...]]:

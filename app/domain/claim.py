@@ -29,6 +29,10 @@ class Queued:
     host: str
 
 
+Held = tuple[UUID, int]
+"""A run's id and the fence of one of its starts: whoever started it holds it by that fence alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A run that this replica holds by `fence`; `started_at` is the database's time of this start."""
@@ -38,6 +42,10 @@ class Started:
     fence: int
     host: str
     started_at: datetime
+
+    @property
+    def held(self) -> Held:
+        return self.call.run_id, self.fence
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class FakeClock:
     def __init__(self, start: datetime) -> None:
         self._wall = start
         self._seconds = 0.0
-        self._sleepers: dict[asyncio.Future[None], float] = {}
+        self._sleepers: dict[asyncio.Future[None], tuple[float, asyncio.Event]] = {}
         self._blocked = asyncio.Condition()
 
     def now(self) -> datetime:
@@ -61,20 +61,21 @@ class FakeClock:
         """Move both clocks, and wake whoever waited for a moment that has come."""
         self._wall += by
         self._seconds += by.total_seconds()
-        for sleeper, until in list(self._sleepers.items()):
+        for sleeper, (until, _) in list(self._sleepers.items()):
             if until <= self._seconds and not sleeper.done():
                 sleeper.set_result(None)
 
     async def block_until(self, waiters: int) -> None:
-        """Wait until so many tasks wait on this clock (bounded: 10 s of real time)."""
+        """Wait until so many tasks sleep on this clock; one about to wake does not (bounded: 10 s of real time)."""
         async with asyncio.timeout(10), self._blocked:
-            await self._blocked.wait_for(lambda: len(self._sleepers) >= waiters)
+            await self._blocked.wait_for(lambda: self._asleep() >= waiters)
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         if event.is_set() or seconds <= 0:
+            await asyncio.sleep(0)  # others get their turn, as they do on the machine's clock
             return event.is_set()
         sleeper = asyncio.get_running_loop().create_future()
-        self._sleepers[sleeper] = self._seconds + seconds
+        self._sleepers[sleeper] = self._seconds + seconds, event
         woken = asyncio.ensure_future(event.wait())
         try:
             async with self._blocked:
@@ -84,3 +85,6 @@ class FakeClock:
             woken.cancel()
             del self._sleepers[sleeper]
         return event.is_set()
+
+    def _asleep(self) -> int:
+        return sum(not sleeper.done() and not event.is_set() for sleeper, (_, event) in self._sleepers.items())

@@ -14,6 +14,9 @@ from app.domain.recurrence import Recurrence
 EntryID = NewType("EntryID", int)
 """Counts from 1 and is never reused; 0 is no entry."""
 
+_SLACK = 1000
+"""So many wake-ups that no longer count may stay in the heap beside those that do."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
@@ -150,6 +153,9 @@ class EntryMap:
     def _schedule(self, entry: Entry, at: datetime) -> None:
         entry.next = at
         heapq.heappush(self._heap, (at, entry.entry_id))
+        if len(self._heap) > 2 * len(self._entries) + _SLACK:
+            self._heap = [(each.next, each.entry_id) for each in self if each.next is not None]
+            heapq.heapify(self._heap)
 
     def _head(self) -> tuple[datetime, EntryID] | None:
         """The earliest wake-up that still counts; those of entries gone or moved are dropped on the way."""

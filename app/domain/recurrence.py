@@ -12,6 +12,7 @@ from app.domain.schedule import Schedule, parse
 
 RESOLUTION = timedelta(microseconds=1)
 _HASHED = re.compile(r"(^|[\s,])H", re.IGNORECASE)
+_ANCHORED = re.compile(r"(^|\s)@every\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Recurrence:
             job.timezone,
             job.day_rule,
             job.name if _HASHED.search(job.schedule) else "",
-            anchor if job.schedule.lstrip().lower().startswith("@every") else None,
+            anchor if _ANCHORED.search(job.schedule) else None,
             job.starts_at,
             job.ends_at,
         )

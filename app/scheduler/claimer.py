@@ -8,13 +8,15 @@ from uuid import UUID
 import structlog
 
 from app.domain.claim import Candidate, Claims
-from app.domain.entries import Due, EntryMap
+from app.domain.entries import Due, Entry, EntryMap, JobRow
 from app.domain.errors import CronledgerError
 from app.scheduler.dispatcher import Dispatcher
 from app.scheduler.observer import Observer
 from app.scheduler.ports import ClaimStore, JobSource
 from app.scheduler.runner import Runner
 from app.scheduler.slots import CallSlots
+
+_Key = tuple[int, int]
 
 _log = structlog.get_logger()
 
@@ -46,15 +48,16 @@ class Claimer:
 
     async def claim(self, due: Sequence[Due], candidates: Sequence[Candidate]) -> Claims:
         """`due` are the entries in hand, `candidates` what was planned for them; each entry is given back."""
+        replica = self._replica()
         try:
-            claims = await self._store.claim(self._replica(), candidates, self._slots)
+            claims = await self._store.claim(replica, candidates, self._slots)
         except BaseException:
             self.give_back(due)
             raise
-        self._observer.claimed(claims)
-        self._runner.launch(claims.started)
+        self._follow(claims, {_key(each.entry.job): each.entry for each in due})
+        self._runner.launch(replica, claims.started)
         self._dispatcher.enqueue(claims.queued)
-        self._follow(claims, {each.entry.job.id: each for each in due})
+        self._observer.claimed(claims)
         return claims
 
     def give_back(self, due: Iterable[Due]) -> None:
@@ -69,14 +72,19 @@ class Claimer:
         await self._jobs.set_aside(job.id, job.version, problem)
         self._entries.advance(poisoned.entry, None)
 
-    def _follow(self, claims: Claims, due: dict[int, Due]) -> None:
+    def _follow(self, claims: Claims, entries: dict[_Key, Entry]) -> None:
         for candidate in claims.won:
-            self._entries.advance(due[candidate.job.id].entry, candidate.plan.next, claimed=candidate.plan.latest)
+            self._entries.advance(entries[_key(candidate.job)], candidate.plan.next, claimed=candidate.plan.latest)
         for candidate, waits_for in claims.moved:
-            self._entries.advance(due[candidate.job.id].entry, waits_for)
+            self._entries.advance(entries[_key(candidate.job)], waits_for)
         for candidate in claims.early:
-            self._entries.advance(due[candidate.job.id].entry, candidate.plan.first)
+            self._entries.advance(entries[_key(candidate.job)], candidate.plan.first)
         for candidate in claims.stale:
-            self._entries.advance(due[candidate.job.id].entry, None)
+            self._entries.advance(entries[_key(candidate.job)], None)
         if claims.stale:
             self._reread(candidate.job.id for candidate in claims.stale)
+
+
+def _key(job: JobRow) -> _Key:
+    """An entry that was swapped while it was late may be in hand beside its successor."""
+    return job.id, job.version

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from app.domain.claim import Held
 from app.domain.clock import Clock
 from app.scheduler.looper import Looper
 from app.scheduler.ports import Membership
@@ -30,25 +31,25 @@ class Doubts:
         self._runner = runner
         self._recorder = recorder
         self._clock = clock
-        self._absent: dict[UUID, int] = {}
+        self._absent: set[Held] = set()
         self._next_look = 0.0
         self.loop = Looper("doubts", self._step, clock)
 
     async def _step(self) -> float:
+        """A look that failed counts too: the next one is as far from it."""
         if self._clock.monotonic() >= self._next_look:
-            await self.settle()
-            self._next_look = self._clock.monotonic() + LOOK_EVERY
+            try:
+                await self.settle()
+            finally:
+                self._next_look = self._clock.monotonic() + LOOK_EVERY
         return self._next_look - self._clock.monotonic()
 
     async def settle(self) -> None:
         replica, calling = self._replica(), self._runner.in_flight()
-        owned = await self._store.owned(replica)
-        lost = {run_id for run_id, fence in calling.items() if owned.get(run_id) != fence}
-        self._runner.cut(lost & self._runner.in_flight().keys(), TAKEN)
-        known = calling.keys() | self._runner.in_flight().keys() | self._recorder.holds()
-        absent = {run_id: fence for run_id, fence in owned.items() if run_id not in known}
-        confirmed = {run_id: fence for run_id, fence in absent.items() if self._absent.get(run_id) == fence}
-        self._absent = absent
+        owned = set((await self._store.owned(replica)).items())
+        self._runner.cut(calling - owned, TAKEN)
+        absent = owned - calling - self._runner.in_flight() - self._recorder.holds()
+        confirmed, self._absent = absent & self._absent, absent
         if confirmed:
-            returned = await self._store.hand_back(replica, confirmed)
+            returned = await self._store.hand_back(replica, dict(confirmed))
             _log.warning("runs that were started and never called are pending again", runs=returned)

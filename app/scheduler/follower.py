@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import Task, create_task, wait
+from asyncio import Event, Task, create_task, wait
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+
+import structlog
 
 from app.domain.clock import Clock
 from app.domain.entries import EntryMap
@@ -16,6 +18,8 @@ PAGE = 1000
 COMPARE_PAGE = 10_000
 OVERLAP = timedelta(seconds=60)
 """A transaction that takes no longer from its stamp to its commit is seen by the poll, any other by comparison."""
+
+_log = structlog.get_logger()
 
 
 class Follower:
@@ -115,9 +119,15 @@ class Follower:
         self._next_poll = self._clock.monotonic() + self._poll_seconds
 
     async def _compare_sometimes(self) -> None:
-        if self._clock.monotonic() >= self._next_compare:
+        """The next moment is set first: `compare_soon` may be called while this compares."""
+        if self._clock.monotonic() < self._next_compare:
+            return
+        self._next_compare = self._clock.monotonic() + self._compare_seconds
+        try:
             await self.compare()
-            self._next_compare = self._clock.monotonic() + self._compare_seconds
+        except BaseException:
+            self.compare_soon()
+            raise
 
     async def _read(self, job_ids: Iterable[int]) -> None:
         ids = sorted(job_ids)
@@ -128,8 +138,17 @@ class Follower:
             self._on_change()
 
     async def _listen(self, feed: ChangeFeed) -> None:
-        async for job_id in feed.listen():
-            if job_id is None:
-                self.compare_soon()
-            else:
-                self.reread([job_id])
+        """Over and over: a feed that fails must not leave this replica deaf until it is restarted."""
+        while True:
+            try:
+                async for job_id in feed.listen():
+                    self._told(job_id)
+            except Exception:  # noqa: BLE001  # whatever it is, the next connection may well hold
+                _log.exception("the feed of changes failed")
+            await self._clock.wait(Event(), LONGEST_WAIT)
+
+    def _told(self, job_id: int | None) -> None:
+        if job_id is None:
+            self.compare_soon()
+        else:
+            self.reread([job_id])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
 from app.domain.clock import Clock
-from app.scheduler.looper import Looper
+from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.ports import Membership
 
 MOST_BETWEEN_BEATS = 2.0
@@ -41,10 +41,15 @@ class Lease:
         self._until = float("-inf")
         self.replica = uuid4()
         self.loop = Looper("lease", self._step, clock)
+        self.watch = Looper("lease watch", self._watch, clock)
 
     def held(self) -> bool:
         """Whether runs may be started: not in the last tenth, since what is started must also be able to begin."""
         return self._clock.monotonic() < self._until - self._seconds / 10
+
+    def covers(self, replica: UUID) -> bool:
+        """Whether what was started under this id may be called: neither did the lease end, nor was it another's."""
+        return replica == self.replica and self._clock.monotonic() < self._until
 
     async def join(self) -> None:
         """Appear under a new id: a random one, since two replicas may have one hostname, and one may come back."""
@@ -58,13 +63,19 @@ class Lease:
         await self._store.leave(self.replica)
 
     async def _step(self) -> float:
-        if self._clock.monotonic() >= self._until:
-            self._on_lost()
         await self._renew()
         if taken := await self._store.bury(timedelta(seconds=self._seconds)):
             _log.warning("runs of a dead replica are pending again", runs=taken)
             self._on_taken()
         return min(self._seconds / 3, MOST_BETWEEN_BEATS)
+
+    async def _watch(self) -> float:
+        """Apart from the renewals: a database that hangs holds those up for longer than a lease may have left."""
+        left = self._until - self._clock.monotonic()
+        if left > 0:
+            return left
+        self._on_lost()
+        return LONGEST_WAIT
 
     async def _renew(self) -> None:
         """The lease counts from before the heartbeat was sent: the database may see it that much earlier."""

@@ -34,14 +34,15 @@ class Looper:
         self.last_step: float | None = None
 
     def start(self) -> None:
-        if self._task is None:
+        """Does nothing while it runs, or is about to stop: there are never two steps at once."""
+        if self._task is None or self._task.done():
             self._stopping = False
             self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
         """A step under way ends first: cut off in its transaction, it would leave a commit that nobody knows of."""
-        task, self._task = self._task, None
-        if task is None:
+        task = self._task
+        if task is None or task.done():
             return
         self._stopping = True
         self.wake()
@@ -67,4 +68,6 @@ class Looper:
             _log.warning("store unavailable", loop=self.name, cause=repr(error.__cause__))
         except Exception:  # noqa: BLE001  # whatever it is, the next step may well succeed
             _log.exception("a step failed", loop=self.name)
+        # What the step itself woke while it failed must not make it fail again without a pause.
+        self._wake.clear()
         return LONGEST_WAIT / 2

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.claim import Finished
+from app.domain.claim import Finished, Held
 from app.domain.clock import Clock
+from app.domain.errors import StoreUnavailable
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.observer import Observer
 from app.scheduler.ports import RecordStore
@@ -31,6 +32,7 @@ class Recorder:
         self._observer = observer
         self._waiting: deque[Finished] = deque()
         self._since = 0.0
+        self._size = BATCH
         self.loop = Looper("recorder", self._step, clock)
 
     def put(self, finished: Finished) -> None:
@@ -41,9 +43,9 @@ class Recorder:
         if len(self._waiting) == BATCH:
             self.loop.wake()
 
-    def holds(self) -> set[UUID]:
-        """The runs whose results are not in the ledger yet."""
-        return {finished.started.call.run_id for finished in self._waiting}
+    def holds(self) -> set[Held]:
+        """The starts whose results are not in the ledger yet."""
+        return {finished.started.held for finished in self._waiting}
 
     async def flush(self) -> None:
         """Record everything now. Raises StoreUnavailable."""
@@ -62,11 +64,24 @@ class Recorder:
 
     async def _record(self) -> None:
         """A batch stays in `_waiting` until its commit is known, so that `holds` is never too small."""
-        batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
-        held = await self._store.record(self._replica(), batch)
+        batch = [self._waiting[index] for index in range(min(self._size, len(self._waiting)))]
+        try:
+            held = await self._store.record(self._replica(), batch)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            self._look_for_the_culprit(batch)
+            raise
+        self._size = min(2 * self._size, BATCH)
         for finished in batch:
             self._waiting.popleft()
             self._tell(finished, held=finished.started.call.run_id in held)
+
+    def _look_for_the_culprit(self, batch: list[Finished]) -> None:
+        """One result that can't be stored must not hold up the others: they go one by one, and pass it."""
+        self._size = 1
+        if len(batch) == 1:
+            self._waiting.rotate(-1)
 
     def _tell(self, finished: Finished, *, held: bool) -> None:
         call, outcome = finished.started.call, finished.outcome

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from app.domain.claim import Finished, Slots, Started
+from app.domain.claim import Finished, Held, Slots, Started
 from app.domain.clock import Clock
 from app.domain.run import Outcome
 from app.scheduler.ledger_clock import LedgerClock
@@ -21,52 +21,71 @@ TAKEN = "cut off: the run went to another replica"
 
 
 class Runner:
-    """Every run handed to `launch` holds a slot, which is free again when its call has ended."""
+    """Every run handed to `launch` holds a slot, which is free again when its call has ended.
 
-    def __init__(self, target: Target, recorder: Recorder, slots: Slots, time: LedgerClock, clock: Clock) -> None:
+    `covered` says whether a replica's id still entitles this process to call what was started under it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        recorder: Recorder,
+        slots: Slots,
+        time: LedgerClock,
+        clock: Clock,
+        covered: Callable[[UUID], bool],
+    ) -> None:
         self._target = target
         self._recorder = recorder
         self._slots = slots
         self._time = time
         self._clock = clock
-        self._calls: dict[UUID, tuple[Started, asyncio.Task[Outcome]]] = {}
-        self._notes: dict[UUID, str] = {}
+        self._covered = covered
+        self._calls: dict[Held, asyncio.Task[Outcome]] = {}
+        self._notes: dict[Held, str] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def in_flight(self) -> dict[UUID, int]:
-        """The fence of each run whose call is under way."""
-        return {run_id: started.fence for run_id, (started, _) in self._calls.items()}
+    def in_flight(self) -> set[Held]:
+        """The starts whose calls are under way; a run may be among them twice, while a call that was cut ends."""
+        return set(self._calls)
 
-    def launch(self, runs: Iterable[Started]) -> None:
+    def launch(self, replica: UUID, runs: Iterable[Started]) -> None:
+        """Where the lease ended before the start was known, the runs are left to those who take them over."""
         for started in runs:
-            task = asyncio.create_task(self._target.call(started.call))
-            self._calls[started.call.run_id] = (started, task)
-            self._idle.clear()
-            task.add_done_callback(partial(self._ended, started, self._time.now()))
+            if self._covered(replica):
+                self._call(started)
+            else:
+                self._slots.release(started.host)
 
-    def cut(self, run_ids: Iterable[UUID], note: str) -> None:
+    def cut(self, starts: Iterable[Held], note: str) -> None:
         """Break calls off; their runs go back to pending where they are still ours."""
-        for run_id in run_ids:
-            if run_id in self._calls:
-                self._notes[run_id] = note
-                self._calls[run_id][1].cancel()
+        for held in starts:
+            if held in self._calls:
+                self._notes[held] = note
+                self._calls[held].cancel()
 
     async def drain(self, seconds: float) -> None:
         """Let calls end by themselves for so long, then cut them off, and wait until all have ended."""
         if not await self._clock.wait(self._idle, seconds):
-            self.cut(list(self._calls), SHUT_DOWN)
+            self.cut(self.in_flight(), SHUT_DOWN)
             await self._idle.wait()
 
-    def _ended(self, started: Started, began: datetime, task: asyncio.Task[Outcome]) -> None:
+    def _call(self, started: Started) -> None:
+        task = asyncio.create_task(self._target.call(started.call))
+        self._calls[started.held] = task
+        self._idle.clear()
+        task.add_done_callback(partial(self._ended, started, self._time.now(), self._clock.monotonic()))
+
+    def _ended(self, started: Started, began: datetime, since: float, task: asyncio.Task[Outcome]) -> None:
         """A callback, not the end of a coroutine: a task that is cancelled before its first step runs none of it."""
-        run_id = started.call.run_id
-        del self._calls[run_id]
-        note = self._notes.pop(run_id, SHUT_DOWN)
-        self._recorder.put(Finished(started, _outcome(task), began, self._time.now(), note))
+        del self._calls[started.held]
+        note = self._notes.pop(started.held, SHUT_DOWN)
+        took = timedelta(seconds=self._clock.monotonic() - since)
+        self._recorder.put(Finished(started, _outcome(task), began, began + took, note))
         self._slots.release(started.host)
         if not self._calls:
             self._idle.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,7 +24,8 @@ from app.scheduler.runner import LEASE_LOST, Runner
 from app.scheduler.slots import CallSlots
 from app.scheduler.ticker import Ticker
 
-STALLED_AFTER = 10.0
+STALLED_AFTER = 45.0
+"""Seconds: longer than a step waits for a database that hangs, since a restart would not mend that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Ports:
 
 
 class SchedulerService:
-    """`start` and `stop` may be called more than once. After `stop_claiming` nothing new begins here."""
+    """`start` and `stop` may be called more than once. From `stop_claiming` to the end of `stop` nothing new begins."""
 
     def __init__(self, ports: Ports, options: Options, clock: Clock, observer: Observer | None = None) -> None:
         observer = observer or NoObserver()
@@ -60,6 +62,7 @@ class SchedulerService:
         self._claiming = True
         self._running = False
         self._stopped_at: float | None = None
+        self._turn = Lock()
         self.entries = EntryMap()
         self.time = LedgerClock(clock, ports.jobs)
         self.slots = CallSlots(options.concurrency, options.per_host_concurrency, self._places_freed)
@@ -67,7 +70,7 @@ class SchedulerService:
             ports.members, clock, options.hostname, options.lease_seconds, on_lost=self._lost, on_taken=self._taken
         )
         self.recorder = Recorder(ports.records, self._replica, clock, observer)
-        self.runner = Runner(ports.target, self.recorder, self.slots, self.time, clock)
+        self.runner = Runner(ports.target, self.recorder, self.slots, self.time, clock, self.lease.covers)
         self.dispatcher = Dispatcher(ports.starts, self._replica, self._may_start, self.slots, self.runner, clock)
         self.follower = Follower(
             self.entries,
@@ -99,15 +102,16 @@ class SchedulerService:
 
     async def start(self) -> None:
         """Appear among the replicas, load the jobs, and begin. Raises StoreUnavailable."""
-        if self._running:
-            return
-        self._running = True
-        await self.time.look()
-        await self.lease.join()
-        await self.follower.load()
-        self.follower.start()
-        for loop in self._loops():
-            loop.start()
+        async with self._turn:
+            if self._running:
+                return
+            await self.time.look()
+            await self.lease.join()
+            await self.follower.load()
+            self._running = True
+            self.follower.start()
+            for loop in self._loops():
+                loop.start()
 
     def stop_claiming(self) -> None:
         """Safe to call from a signal handler of the event loop. The time to drain counts from here."""
@@ -119,18 +123,10 @@ class SchedulerService:
     async def stop(self, drain_seconds: float) -> None:
         """Let running calls end for so long, hand back what is cut off then, record everything, and be gone."""
         self.stop_claiming()
-        if not self._running:
-            return
-        self._running = False
-        for loop in (self.ticker.loop, self.ticker.late_loop, self.dispatcher.loop):
-            await loop.stop()
-        drained_for = self._clock.monotonic() - (self._stopped_at or 0.0)
-        await self.runner.drain(drain_seconds - drained_for)
-        await self.follower.stop()
-        for loop in self._loops():
-            await loop.stop()
-        await self.recorder.flush()
-        await self.lease.leave()
+        async with self._turn:
+            if self._running:
+                self._running = False
+                await self._wind_up(drain_seconds)
 
     def jobs_changed(self, job_ids: Iterable[int]) -> None:
         """Told by the API of this process, after its commit."""
@@ -153,13 +149,26 @@ class SchedulerService:
         now = self._clock.monotonic()
         return [
             loop.name
-            for loop in self._loops()
+            for loop in (*self._loops(), self.follower.loop)
             if self._running and loop.last_step is not None and now - loop.last_step > STALLED_AFTER
         ]
+
+    async def _wind_up(self, drain_seconds: float) -> None:
+        for loop in (self.ticker.loop, self.ticker.late_loop, self.dispatcher.loop):
+            await loop.stop()
+        drained_for = self._clock.monotonic() - (self._stopped_at or 0.0)
+        await self.runner.drain(drain_seconds - drained_for)
+        await self.follower.stop()
+        for loop in self._loops():
+            await loop.stop()
+        self._claiming, self._stopped_at, self.slots.closed = True, None, False
+        await self.recorder.flush()
+        await self.lease.leave()
 
     def _loops(self) -> list[Looper]:
         return [
             self.lease.loop,
+            self.lease.watch,
             self.ticker.loop,
             self.ticker.late_loop,
             self.dispatcher.loop,
@@ -180,7 +189,7 @@ class SchedulerService:
         self.ticker.loop.wake()
 
     def _lost(self) -> None:
-        self.runner.cut(list(self.runner.in_flight()), LEASE_LOST)
+        self.runner.cut(self.runner.in_flight(), LEASE_LOST)
 
     def _taken(self) -> None:
         self.dispatcher.look_now()

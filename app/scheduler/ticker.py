@@ -15,7 +15,7 @@ from app.scheduler.claimer import Claimer
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import LONGEST_WAIT, Looper
 
-BATCH = 1000
+BATCH = 250
 LATE_BATCH = 20
 _EARLY_PAUSE = 0.005
 
@@ -66,6 +66,7 @@ class Ticker:
             self._claimer.give_back(due)
             raise
         await self._claim(planned)
+        self.loop.wake()
         return 0 if self._late else LONGEST_WAIT
 
     async def _claim(self, planned: Planned) -> bool:

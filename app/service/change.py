@@ -33,7 +33,10 @@ def idle_reason(definition: JobDefinition, *, stopped: bool) -> str | None:
 
 
 async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) -> tuple[PersistedJob, list[Queued]]:
-    """The job must be locked. Raises NeverFires for a new schedule that would never be due."""
+    """The job as it is now, and what is pending of it. It must be locked.
+
+    Raises NeverFires for a new schedule that would never be due.
+    """
     stopped = await tx.switch.paused()
     at = await tx.time()
     queued = await settle(tx, [job], at)
@@ -42,13 +45,14 @@ async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) 
     reason = idle_reason(definition, stopped=stopped)
     recurrence = Recurrence.of(changed, changed.anchor)
     changed = replace(changed, next_run=None if reason else recurrence.next_after(at))
-    await tx.jobs.write(changed, host=host_key(definition.endpoint or ""), computed_under=COMPUTED_UNDER)
+    host = host_key(definition.endpoint or "")
+    await tx.jobs.write(changed, host=host, computed_under=COMPUTED_UNDER)
     if reason:
         await tx.spans.open([(changed.uid, changed.version)], at, reason)
     await tx.versions.end([job.uid], at)
     await tx.versions.begin([changed], at)
     await tx.notify(job.id)
-    return changed, queued
+    return changed, [replace(run, host=host) for run in queued]
 
 
 async def close_spans(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime) -> None:

@@ -18,6 +18,7 @@ from app.domain.span import UNSCHEDULABLE
 from app.service.change import close_spans, idle_reason
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
+from app.service.validation import require_future
 from app.target.endpoint import canonical_endpoint, host_key
 
 BATCH = 200
@@ -57,10 +58,13 @@ async def _renew(tx: Transaction, job: PersistedJob, at: datetime, *, stopped: b
 
 
 def _renewed(job: PersistedJob, at: datetime) -> PersistedJob:
+    """A job that has run its course is no problem, one that never had any is."""
     renewed = replace(job, version=job.version + 1, updated_at=at, problem=None, next_run=None)
     try:
         renewed = replace(renewed, timezone=_zone(job))
-        renewed = replace(renewed, next_run=Recurrence.of(renewed, job.anchor).next_after(at))
+        recurrence = Recurrence.of(renewed, job.anchor)
+        require_future(recurrence, job.created_at)
+        renewed = replace(renewed, next_run=recurrence.next_after(at))
         return replace(renewed, endpoint=canonical_endpoint(job.endpoint or ""))
     except InvalidInput as error:
         return replace(renewed, problem=str(error))

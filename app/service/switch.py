@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from app.db.engine import Database
-from app.db.transaction import reading, transaction
-from app.domain.recurrence import Recurrence
+from app.db.transaction import Transaction, reading, transaction
+from app.domain.errors import InvalidInput
+from app.domain.job import PersistedJob
+from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.span import STOPPED
 from app.service.change import close_spans
 from app.service.hooks import SchedulerHooks
@@ -59,10 +62,24 @@ class SwitchService:
 
     async def _start_batch(self) -> bool:
         async with transaction(self._database) as tx:
-            stopped = [] if await tx.switch.paused() else await tx.spans.stopped(STOPPED, BATCH)
-            jobs = await tx.jobs.lock_among(stopped)
+            found = [] if await tx.switch.paused() else await tx.jobs.lock_among(await tx.spans.stopped(STOPPED, BATCH))
+            jobs = await _still_stopped(tx, found)
             at = await tx.time()
             await close_spans(tx, jobs, at)
-            await tx.jobs.reschedule({job.id: Recurrence.of(job, job.anchor).next_after(at) for job in jobs})
+            await tx.jobs.reschedule({job.id: _next_after(job, at) for job in jobs})
             await tx.notify(None)
-        return bool(jobs)
+        return bool(found)
+
+
+async def _still_stopped(tx: Transaction, jobs: Sequence[PersistedJob]) -> list[PersistedJob]:
+    """Before they were locked, some may have been started or paused by somebody else."""
+    spans = await tx.spans.opened([job.uid for job in jobs])
+    return [job for job in jobs if job.uid in spans and spans[job.uid].reason == STOPPED]
+
+
+def _next_after(job: PersistedJob, at: datetime) -> datetime | None:
+    """A job whose schedule can't be read is due at once, for the scheduler to meet it and set it aside."""
+    try:
+        return Recurrence.of(job, job.anchor).next_after(at)
+    except InvalidInput:
+        return at + RESOLUTION

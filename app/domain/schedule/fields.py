@@ -102,7 +102,7 @@ class Values:
         if self.whole and self.step == 1:
             return ["*"]
         top, size = self.field.high, self.field.size
-        again = self.low + max(0, -((self.low - top - 1) // self.step)) * self.step
+        again = self.low - (self.low - top - 1) // self.step * self.step
         parts = [_term(self.low, min(self.high, top), self.step)] if self.low <= top else []
         return parts + ([_term(again - size, self.high - size, self.step)] if again <= self.high else [])
 
@@ -121,6 +121,7 @@ def read_term(field: Field, term: str, name: str) -> Values:
 
 
 def _range(field: Field, term: str, match: re.Match[str], last: int) -> Values:
+    """`5/2` and `*` run to `last`: among weekdays that is 7, the Sunday that ends the week."""
     low_text, high_text, step_text = match["low"], match["high"], match["step"]
     if low_text in (None, "*"):
         if high_text is not None:
@@ -159,6 +160,6 @@ def _draw(values: Values, term: str, name: str) -> Values:
 
 
 def _term(low: int, high: int, step: int) -> str:
-    if low + step > high:
+    if low == high:
         return str(low)
     return f"{low}-{high}" if step == 1 else f"{low}-{high}/{step}"

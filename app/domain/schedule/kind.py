@@ -49,7 +49,7 @@ def require_occurrence(schedule: Schedule, after: datetime) -> None:
     """Raise NeverFires unless something is due after that time; `@manual` may be due never."""
     if not schedule.never_by_itself and schedule.next_after(after) is None:
         raise NeverFires(
-            f"'{schedule.text}' has no occurrence after {after:%Y-%m-%d %H:%M:%S} and before the year 2100.",
+            f"'{schedule.text[:80]}' has no occurrence after {after:%Y-%m-%d %H:%M:%S} and before the year 2100.",
             field="schedule",
             remedy="Use days, years or an instant that are still to come, or @manual.",
         )

@@ -17,8 +17,8 @@ SATURDAY, SUNDAY = 6, 0
 class SpecialDay(Protocol):
     """A day that each month places anew; as a string it is told in words."""
 
-    def day(self, first: int, length: int) -> int | None:
-        """The day of the month, or None in a month that has no such day."""
+    def day(self, first: int, length: int) -> int:
+        """The day of the month; a number outside the month where it has no such day."""
         ...
 
 
@@ -28,8 +28,8 @@ class LastDay:
 
     before: int = 0
 
-    def day(self, first: int, length: int) -> int | None:  # noqa: ARG002  every special day is asked alike
-        return length - self.before if self.before < length else None
+    def day(self, first: int, length: int) -> int:  # noqa: ARG002  every special day is asked alike
+        return length - self.before
 
     def __str__(self) -> str:
         if not self.before:
@@ -41,7 +41,7 @@ class LastDay:
 class LastWorkday:
     """`LW`: the last Monday to Friday."""
 
-    def day(self, first: int, length: int) -> int | None:
+    def day(self, first: int, length: int) -> int:
         return length - {SATURDAY: 1, SUNDAY: 2}.get(_weekday(first, length), 0)
 
     def __str__(self) -> str:
@@ -54,9 +54,9 @@ class NearestWorkday:
 
     target: int
 
-    def day(self, first: int, length: int) -> int | None:
+    def day(self, first: int, length: int) -> int:
         if self.target > length:
-            return None
+            return self.target
         weekday = _weekday(first, self.target)
         if weekday == SATURDAY:
             return self.target - 1 if self.target > 1 else self.target + 2
@@ -75,9 +75,8 @@ class NthWeekday:
     weekday: int
     nth: int
 
-    def day(self, first: int, length: int) -> int | None:
-        day = 1 + (self.weekday - first) % 7 + 7 * (self.nth - 1)
-        return day if day <= length else None
+    def day(self, first: int, length: int) -> int:  # noqa: ARG002  likewise
+        return 1 + (self.weekday - first) % 7 + 7 * (self.nth - 1)
 
     def __str__(self) -> str:
         nth = ("first", "second", "third", "fourth", "fifth")[self.nth - 1]
@@ -90,7 +89,7 @@ class LastOfWeekday:
 
     weekday: int
 
-    def day(self, first: int, length: int) -> int | None:
+    def day(self, first: int, length: int) -> int:
         return length - (_weekday(first, length) - self.weekday) % 7
 
     def __str__(self) -> str:

@@ -60,7 +60,8 @@ BERLIN_FOLD = ("Europe/Berlin", "2026-10-24 22:30", "2026-10-25 03:00")
     ],
 )
 def test_a_time_in_the_gap_runs_at_its_end_unless_it_is_skipped(text: str, gap: DstGap, expected: list[str]) -> None:
-    assert due(text, *BERLIN_GAP, gap) == expected
+    for overlap in DstOverlap:
+        assert due(text, *BERLIN_GAP, gap, overlap) == expected
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,8 @@ def test_a_time_in_the_gap_runs_at_its_end_unless_it_is_skipped(text: str, gap: 
 def test_a_time_that_comes_twice_runs_once_unless_both_are_wanted(
     text: str, overlap: DstOverlap, expected: list[str]
 ) -> None:
-    assert due(text, *BERLIN_FOLD, overlap=overlap) == expected
+    for gap in DstGap:
+        assert due(text, *BERLIN_FOLD, gap, overlap) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,6 +141,14 @@ def test_a_wake_within_the_second_pass_does_not_repeat_the_first() -> None:
 
     assert schedule.next_after(second_pass) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
     assert schedule.previous_before(second_pass) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+def test_a_count_within_the_second_pass_leaves_the_first_out() -> None:
+    schedule = parse("45 2 * * *", "Europe/Berlin")
+    begin, end = datetime(2026, 10, 25, 1, 10, tzinfo=UTC), datetime(2026, 10, 25, 1, 40, tzinfo=UTC)
+
+    assert schedule.count_between(begin, end) == 0
+    assert schedule.count_between(begin - timedelta(hours=1), end) == 1
 
 
 def test_the_last_local_day_of_a_schedule_may_come_again_in_an_overlap() -> None:

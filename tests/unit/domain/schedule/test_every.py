@@ -39,12 +39,35 @@ def test_a_go_duration_is_read_in_whole_seconds(duration: str, seconds: int) -> 
 
 @pytest.mark.parametrize(
     "duration",
-    ["", "5", "s", ".s", "1H", "1d", "-5m", "+5m", "1h 30m", "999ms", "0.5s", "0s", "1e3s", "99999999999h", "1_0s"],
+    [
+        "",
+        "5",
+        "s",
+        ".s",
+        "1H",
+        "1d",
+        "-5m",
+        "+5m",
+        "1h 30m",
+        "999ms",
+        "0.5s",
+        "0s",
+        "1e3s",
+        "99999999999h",
+        "1_0s",
+        "1s.s",
+        "1s.",
+    ],
 )
 def test_anything_else_is_refused_with_an_example(duration: str) -> None:
     with pytest.raises(InvalidSchedule, match=r"@every: '.*such as 90s or 1h30m") as caught:
         parse(f"@every {duration}")
     assert caught.value.field == "schedule"
+
+
+def test_a_missing_duration_is_told() -> None:
+    with pytest.raises(InvalidSchedule, match="@every: '' can't be read"):
+        parse("@every")
 
 
 def test_the_phase_is_the_anchor_in_whole_seconds_and_also_before_it() -> None:

@@ -125,3 +125,12 @@ def test_the_end_of_the_horizon_is_the_same_in_every_zone() -> None:
         assert last == utc("2099-12-31 23:59")
         assert parse("* * * * *", zone).next_after(last) is None
         assert parse("* * * * *", zone).previous_before(utc("1970-01-01")) is None
+
+
+def test_counts_end_at_the_horizon() -> None:
+    for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        schedule = parse("* * * * *", zone)
+        assert schedule.count_between(utc("1900-01-01"), utc("1970-01-02")) == 24 * 60 + 1
+        assert schedule.count_between(utc("2099-12-31"), utc("2200-01-01")) == 24 * 60 - 1
+        assert schedule.count_between(utc("2150-01-01"), utc("2200-01-01")) == 0
+        assert schedule.count_between(utc("1900-01-01"), utc("1960-01-01")) == 0

@@ -27,6 +27,7 @@ from tests.unit.domain.schedule.oracle import CRONS, PlainCron
         ("0 9 * * MON-FRI/2", "At 09:00, on every 2nd day from Monday through Friday"),
         ("0 9 * * */3", "At 09:00, on every 3rd day of the week"),
         ("0 9 * * FRI#3,SUN#L", "At 09:00, on the third Friday of the month and the last Sunday of the month"),
+        ("0 9 * * 7#2", "At 09:00, on the second Sunday of the month"),
         ("0 9 1 * *", "At 09:00, on day 1 of the month"),
         ("0 9 1,15 * *", "At 09:00, on day 1 and day 15 of the month"),
         ("0 9 28-3 * *", "At 09:00, on days 28 through 3 of the month"),

@@ -80,6 +80,13 @@ def test_the_changes_that_are_found_are_those_that_the_files_record() -> None:
         assert found == recorded, name
 
 
+def test_changes_are_those_between_two_instants() -> None:
+    change = int(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp())
+
+    for first, last, expected in ((change, change, 1), (change + 1, change + 9, 0), (change - 9, change - 1, 0)):
+        assert len(list(changes_between("Europe/Berlin", first, last))) == expected
+
+
 def zone_file(name: str) -> bytes:
     return files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
 

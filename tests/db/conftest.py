@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.domain.clock import FakeClock
+from tests.db.building import NOON, Ledger, opened
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+async def ledger(database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """On each dialect in turn."""
+    async with opened(database_url, clock) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def postgres(postgres_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """What only PostgreSQL can show."""
+    async with opened(postgres_url, clock) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def rival(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """Another process on the same database."""
+    of = "database_url" if "database_url" in request.fixturenames else "postgres_url"
+    async with opened(request.getfixturevalue(of), clock) as ledger:
+        yield ledger

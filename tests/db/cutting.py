@@ -1,0 +1,67 @@
+"""A network between us and PostgreSQL that breaks just after a COMMIT was carried out, before its answer is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+
+class Network:
+    """Everything passes until `cut_next_commit`; the next COMMIT reaches the server, and its answer nobody."""
+
+    def __init__(self, url: str) -> None:
+        server = urlsplit(url)
+        self._server = (server.hostname, server.port or 5432)
+        self._armed = False
+        self.cuts = 0
+
+    def cut_next_commit(self) -> None:
+        self._armed = True
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        upstream, server = await asyncio.open_connection(*self._server)
+        committing = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._questions(reader, server, committing))
+                group.create_task(self._answers(upstream, writer, committing))
+        except* ConnectionError:
+            pass
+        finally:
+            writer.close()
+            server.close()
+
+    async def _questions(
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, committing: asyncio.Event
+    ) -> None:
+        while data := await client.read(65536):
+            if self._armed and b"COMMIT;" in data:
+                self._armed = False
+                committing.set()
+            server.write(data)
+        raise ConnectionResetError
+
+    async def _answers(
+        self, server: asyncio.StreamReader, client: asyncio.StreamWriter, committing: asyncio.Event
+    ) -> None:
+        while data := await server.read(65536):
+            if committing.is_set():
+                self.cuts += 1
+                break
+            client.write(data)
+        raise ConnectionResetError
+
+
+@asynccontextmanager
+async def network(url: str) -> AsyncIterator[tuple[Network, str]]:
+    """The network, and the URL of the database through it."""
+    carrier = Network(url)
+    listener = await asyncio.start_server(carrier.carry, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    parts = urlsplit(url)
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    async with listener:
+        yield carrier, parts._replace(netloc=f"{user}127.0.0.1:{port}").geturl()

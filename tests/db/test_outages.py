@@ -1,0 +1,94 @@
+"""What passes by itself is StoreUnavailable, so that it is tried again; what does not is told as it is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.db import engine
+from app.domain.clock import FakeClock
+from app.domain.errors import StoreUnavailable
+from tests.db.building import ME, MINUTE, NOON, Ledger, opened, roomy, used
+from tests.db.cutting import network
+from tests.servers.postgres import plain_dsn
+
+DUE = NOON + MINUTE
+
+
+async def test_a_backend_that_is_terminated_is_an_outage_that_passes(postgres: Ledger, clock: FakeClock) -> None:
+    job = await postgres.create()
+    clock.step(MINUTE)
+    slots = roomy()
+    candidate = await postgres.candidate(job, DUE)
+    admin = await asyncpg.connect(plain_dsn(postgres.url))
+    try:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await admin.close()
+    with pytest.raises(StoreUnavailable):
+        await postgres.claims.claim(ME, [candidate], slots)
+    assert used(slots) == 0
+    assert (await postgres.claims.claim(ME, [candidate], slots)).won == [candidate]
+
+
+async def test_a_database_that_nobody_answers_for_is_an_outage(clock: FakeClock) -> None:
+    async with network("postgresql://nobody@127.0.0.1:9/none") as (_, url), opened(url, clock) as nowhere:
+        with pytest.raises(StoreUnavailable):
+            await nowhere.rows.time()
+        with pytest.raises(StoreUnavailable):
+            await nowhere.create()
+
+
+async def test_of_two_that_deadlock_one_is_told_to_try_again(postgres: Ledger) -> None:
+    await postgres.populate(2)
+    met = asyncio.Barrier(2)
+
+    async def lock(*names: str) -> None:
+        async with postgres.database.begin() as connection:
+            for name in names:
+                await connection.execute(text("SELECT FROM cron_jobs WHERE name = :name FOR UPDATE"), {"name": name})
+                if name == names[0]:
+                    await met.wait()
+
+    both = await asyncio.gather(lock("job-0", "job-1"), lock("job-1", "job-0"), return_exceptions=True)
+    assert sorted(str(type(each).__name__) for each in both) == ["NoneType", "StoreUnavailable"]
+
+
+async def test_a_standby_is_an_outage(postgres: Ledger) -> None:
+    async def write() -> None:
+        async with postgres.database.begin() as connection:
+            await connection.execute(text("SET TRANSACTION READ ONLY"))
+            await connection.execute(text("DELETE FROM cron_jobs"))
+
+    with pytest.raises(StoreUnavailable):
+        await write()
+
+
+async def test_a_pool_that_is_used_up_is_an_outage(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "COMMAND_TIMEOUT", 0.05)
+    async with opened(postgres_url, None, pool=1) as ledger, ledger.database.begin():
+        with pytest.raises(StoreUnavailable):
+            await ledger.rows.time()
+
+
+async def test_a_statement_that_takes_too_long_is_an_outage(postgres_url: str) -> None:
+    database = engine.connect(postgres_url, patience=0.05)
+    try:
+        with pytest.raises(StoreUnavailable):
+            async with database.begin() as connection:
+                await connection.execute(text("SELECT pg_sleep(30)"))
+    finally:
+        await database.close()
+
+
+async def test_a_mistake_is_no_outage(postgres: Ledger) -> None:
+    with pytest.raises(DBAPIError) as told:
+        await postgres.execute("SELECT nothing FROM nowhere")
+    assert told.value.__cause__ is not told.value

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from app.db.tables import replicas as replica_table
+from app.domain.clock import FakeClock
+from app.domain.job import PersistedJob
+from tests.db.building import JUST, ME, MINUTE, NOON, OTHER, Ledger, ended, queued, states
+from tests.db.locks import gate
+
+LEASE = timedelta(seconds=30)
+DUE = NOON + MINUTE
+
+
+@pytest.fixture
+async def job(ledger: Ledger, clock: FakeClock) -> PersistedJob:
+    """Due just now; both replicas are there."""
+    job = await ledger.create()
+    clock.step(MINUTE)
+    await ledger.replicas.join(ME, "here")
+    await ledger.replicas.join(OTHER, "here")
+    return job
+
+
+async def _dead(ledger: Ledger) -> set[UUID]:
+    async with ledger.database.read() as connection:
+        found = await connection.execute(replica_table.select().where(replica_table.c.dead))
+        return {row.id for row in found}
+
+
+async def _die(ledger: Ledger, clock: FakeClock, survivor: UUID) -> int:
+    """Let the lease of everyone but the survivor end, who then looks."""
+    clock.step(LEASE + JUST)
+    await ledger.replicas.beat(survivor)
+    return await ledger.replicas.bury(LEASE)
+
+
+async def test_a_heartbeat_renews_the_lease(ledger: Ledger, clock: FakeClock) -> None:
+    await ledger.replicas.join(ME, "here")
+    clock.step(LEASE)
+    assert await ledger.replicas.bury(LEASE) == 0
+    assert await ledger.replicas.beat(ME)
+    clock.step(LEASE)
+    await ledger.replicas.bury(LEASE)
+    assert await _dead(ledger) == set()
+    clock.step(JUST)
+    await ledger.replicas.bury(LEASE)
+    assert await _dead(ledger) == {ME}
+    assert not await ledger.replicas.beat(ME)
+
+
+async def test_a_replica_without_a_row_has_no_heartbeat(ledger: Ledger) -> None:
+    assert not await ledger.replicas.beat(ME)
+
+
+async def test_a_host_may_have_a_long_name(ledger: Ledger) -> None:
+    await ledger.replicas.join(ME, "h" * 300)
+    assert await ledger.replicas.beat(ME)
+
+
+async def test_the_dead_are_forgotten_after_a_day(ledger: Ledger, clock: FakeClock) -> None:
+    await ledger.replicas.join(ME, "here")
+    await ledger.replicas.leave(ME)
+    clock.step(timedelta(days=1))
+    await ledger.replicas.join(OTHER, "here")
+    assert await _dead(ledger) == {ME}
+    clock.step(JUST)
+    await ledger.replicas.join(UUID(int=3), "here")
+    assert await _dead(ledger) == set()
+    assert await ledger.replicas.beat(OTHER)
+
+
+async def test_the_runs_of_the_living_are_not_taken(ledger: Ledger, job: PersistedJob) -> None:
+    await ledger.running(DUE, job)
+    assert await ledger.replicas.bury(LEASE) == 0
+    assert (await ledger.run_of(job)).owner == ME
+
+
+async def test_a_dead_replicas_run_is_pending_and_called_again(
+    ledger: Ledger, job: PersistedJob, clock: FakeClock
+) -> None:
+    first = await ledger.running(DUE, job)
+    assert await _die(ledger, clock, survivor=OTHER) == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.owner, run.takeovers, run.due_at) == ("pending", None, 1, clock.now())
+    [second] = await ledger.starts.start(OTHER, [queued(run)])
+    assert (second.call.run_id, second.call.attempt, second.fence) == (first.call.run_id, 2, 2)
+
+
+async def test_a_late_result_of_the_dead_is_discarded(ledger: Ledger, job: PersistedJob, clock: FakeClock) -> None:
+    first = await ledger.running(DUE, job)
+    await _die(ledger, clock, survivor=OTHER)
+    assert await ledger.record(ended(first)) == set()
+    [second] = await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])
+    assert await ledger.record(ended(first)) == set()
+    assert await ledger.record(ended(second, error="status: 500"), replica=OTHER) == {first.call.run_id}
+    assert states(await ledger.runs_of(job)) == ["failed"]
+
+
+async def test_a_run_that_outlives_three_replicas_is_lost_with_the_fourth(
+    ledger: Ledger, job: PersistedJob, clock: FakeClock
+) -> None:
+    await ledger.running(DUE, job)
+    for attempt in (2, 3, 4):
+        await _die(ledger, clock, survivor=OTHER)
+        await ledger.replicas.join(UUID(int=attempt), "here")
+        [again] = await ledger.starts.start(UUID(int=attempt), [queued(await ledger.run_of(job))])
+        assert again.call.attempt == attempt
+    assert await _die(ledger, clock, survivor=OTHER) == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.reason, run.attempt, run.finished_at) == ("lost", "replica died", 4, clock.now())
+    assert await ledger.replicas.bury(LEASE) == 0
+
+
+async def test_an_owner_that_has_no_row_is_dead(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create()
+    clock.step(MINUTE)
+    await ledger.running(DUE, job, replica=UUID(int=99))
+    assert await ledger.replicas.bury(LEASE) == 1
+    assert states(await ledger.runs_of(job)) == ["pending"]
+
+
+async def test_who_leaves_is_dead_at_once(ledger: Ledger, job: PersistedJob) -> None:
+    await ledger.running(DUE, job)
+    await ledger.replicas.leave(ME)
+    assert not await ledger.replicas.beat(ME)
+    assert await ledger.replicas.bury(LEASE) == 1
+    assert states(await ledger.runs_of(job)) == ["pending"]
+
+
+async def test_a_dead_replicas_run_of_a_deleted_job_is_lost(
+    ledger: Ledger, job: PersistedJob, clock: FakeClock
+) -> None:
+    await ledger.running(DUE, job)
+    await ledger.jobs.delete("job")
+    assert await _die(ledger, clock, survivor=OTHER) == 1
+    assert states(await ledger.runs_of(job)) == ["lost"]
+
+
+async def test_what_is_owned_is_told_with_its_fence(ledger: Ledger, job: PersistedJob) -> None:
+    started = await ledger.running(DUE, job)
+    assert await ledger.replicas.owned(ME) == {started.call.run_id: 1}
+    assert await ledger.replicas.owned(OTHER) == {}
+    await ledger.record(ended(started))
+    assert await ledger.replicas.owned(ME) == {}
+
+
+async def test_a_run_that_was_never_called_is_handed_back_with_its_attempt(
+    ledger: Ledger, job: PersistedJob, clock: FakeClock
+) -> None:
+    started = await ledger.running(DUE, job)
+    clock.step(MINUTE)
+    assert await ledger.replicas.hand_back(ME, {started.call.run_id: 1}) == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.owner, run.attempt, run.fence, run.takeovers) == ("pending", None, 0, 1, 0)
+    assert run.due_at == DUE + MINUTE
+    [again] = await ledger.starts.start(ME, [queued(run)])
+    assert (again.call.attempt, again.fence) == (1, 2)
+    assert await ledger.record(ended(started)) == set()
+
+
+@pytest.mark.parametrize(("replica", "fence"), [(OTHER, 1), (ME, 2)])
+async def test_only_ones_own_start_is_handed_back(ledger: Ledger, job: PersistedJob, replica: UUID, fence: int) -> None:
+    started = await ledger.running(DUE, job)
+    assert await ledger.replicas.hand_back(replica, {started.call.run_id: fence}) == 0
+    assert states(await ledger.runs_of(job)) == ["running"]
+
+
+async def test_what_is_handed_back_of_a_deleted_job_is_canceled(ledger: Ledger, job: PersistedJob) -> None:
+    started = await ledger.running(DUE, job)
+    await ledger.jobs.delete("job")
+    assert await ledger.replicas.hand_back(ME, {started.call.run_id: 1}) == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.reason, run.finished_at) == ("canceled", "deleted", DUE)
+
+
+async def test_a_death_that_waits_for_a_heartbeat_does_not_happen(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    await postgres.replicas.join(ME, "here")
+    clock.step(LEASE + JUST)
+    async with postgres.database.begin() as beating, gate(postgres.url, "SELECT 1") as watch:
+        await beating.execute(replica_table.update().values(heartbeat=clock.now()).where(~replica_table.c.dead))
+        burying = asyncio.create_task(rival.replicas.bury(LEASE))
+        await watch.until_waiting(1)
+        await beating.commit()
+        assert await burying == 0
+    assert await _dead(postgres) == set()
+    assert await postgres.replicas.beat(ME)
+
+
+async def test_a_heartbeat_that_waits_for_a_death_comes_too_late(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    await postgres.replicas.join(ME, "here")
+    clock.step(LEASE + JUST)
+    async with postgres.database.begin() as burying, gate(postgres.url, "SELECT 1") as watch:
+        await burying.execute(replica_table.update().values(dead=True))
+        beating = asyncio.create_task(rival.replicas.beat(ME))
+        await watch.until_waiting(1)
+        await burying.commit()
+        assert not await beating
+
+
+async def test_a_replica_that_dies_during_a_takeover_loses_no_run(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    jobs = [await postgres.create(name) for name in ("a", "b")]
+    clock.step(MINUTE)
+    for replica, job in zip((ME, OTHER), jobs, strict=True):
+        await postgres.replicas.join(replica, "here")
+        await postgres.running(DUE, job, replica=replica)
+    await postgres.replicas.leave(ME)
+    async with gate(postgres.url, f"SELECT FROM cron_jobs WHERE id = {jobs[0].id} FOR UPDATE") as held:
+        burying = asyncio.create_task(rival.replicas.bury(LEASE))
+        await held.until_waiting(1)
+        await postgres.replicas.leave(OTHER)
+        await held.open()
+        await burying
+    await postgres.replicas.bury(LEASE)
+    assert [(await postgres.run_of(job)).state for job in jobs] == ["pending", "pending"]
+    assert [(await postgres.run_of(job)).takeovers for job in jobs] == [1, 1]
+
+
+@pytest.mark.parametrize("ending", ["lost", "canceled"])
+async def test_a_job_that_is_deleted_meanwhile_leaves_no_pending_run(
+    postgres: Ledger, rival: Ledger, clock: FakeClock, ending: str
+) -> None:
+    job = await postgres.create()
+    clock.step(MINUTE)
+    started = await postgres.running(DUE, job)
+    mine = {started.call.run_id: started.fence}
+    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+        deleting = asyncio.create_task(postgres.jobs.delete("job"))
+        await held.until_waiting(1)
+        replicas = rival.replicas
+        returning = asyncio.create_task(replicas.bury(LEASE) if ending == "lost" else replicas.hand_back(ME, mine))
+        await held.until_waiting(2)
+        await held.open()
+        await asyncio.gather(deleting, returning)
+    assert states(await postgres.runs_of(job)) == [ending]

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from app.domain.clock import FakeClock
+from app.scheduler.dispatcher import GRACE, LINGER, LOOK_EVERY, Dispatcher
+from app.scheduler.ledger_clock import LedgerClock
+from app.scheduler.observer import NoObserver
+from app.scheduler.recorder import Recorder
+from app.scheduler.runner import Runner
+from app.scheduler.slots import CallSlots
+from tests.unit.scheduler.building import ME, ONE, SECOND, THREE, TWO, pass_time, queued, turns
+from tests.unit.scheduler.fake_store import FakeStore, away
+from tests.unit.scheduler.fake_target import FakeTarget
+
+ALONE = 1
+
+
+class Rig:
+    """A dispatcher with room for four calls, two of them to one host."""
+
+    def __init__(self, clock: FakeClock, store: FakeStore, target: FakeTarget) -> None:
+        self.clock, self.store, self.target = clock, store, target
+        self.time = LedgerClock(clock, store)
+        self.slots = CallSlots(4, 2, lambda: self.dispatcher.places_freed())
+        recorder = Recorder(store, lambda: ME, clock, NoObserver())
+        self.runner = Runner(target, recorder, self.slots, self.time, clock, lambda _: True)
+        self.allowed = True
+        self.dispatcher = Dispatcher(store, lambda: ME, lambda: self.allowed, self.slots, self.runner, clock)
+
+    async def start(self) -> None:
+        await self.time.look()
+        self.dispatcher.loop.start()
+        await self.clock.block_until(ALONE)
+
+    def enqueue(self, *runs: tuple[int, str]) -> None:
+        """Runs that are pending in the store, and known here."""
+        some = [queued(number, host) for number, host in runs]
+        self.store.pending_runs += some
+        self.dispatcher.enqueue(some)
+
+    async def settled(self) -> None:
+        """Until what was freed by calls that end has been filled again."""
+        await turns()
+        await pass_time(self.clock, 2 * LINGER, ALONE, step=LINGER)
+
+    def called(self) -> list[int]:
+        return [call.run_id.int for call in self.target.calls]
+
+
+@pytest.fixture
+async def rig(clock: FakeClock, store: FakeStore, target: FakeTarget) -> AsyncIterator[Rig]:
+    made = Rig(clock, store, target)
+    await made.start()
+    yield made
+    for event in store.held.values():
+        event.set()
+    await made.dispatcher.loop.stop()
+
+
+async def test_a_run_that_is_queued_is_started_at_once(rig: Rig) -> None:
+    rig.enqueue((1, ONE))
+    assert [call.run_id.int for call in await rig.target.wait_for(1)] == [1]
+    assert rig.clock.monotonic() == 0
+
+
+async def test_a_host_that_is_full_holds_none_of_the_other_places(rig: Rig) -> None:
+    rig.target.holding = True
+    rig.enqueue(*((number, ONE) for number in range(10)), (20, TWO), (30, THREE))
+    await rig.target.wait_for(4)
+    await rig.settled()
+    assert sorted(rig.called()) == [0, 1, 20, 30]
+    rig.target.release(UUID(int=0))
+    await rig.settled()
+    assert sorted(rig.called()) == [0, 1, 2, 20, 30]
+
+
+async def test_hosts_are_served_in_turn(rig: Rig) -> None:
+    rig.target.holding = True
+    rig.enqueue(*((number, ONE) for number in range(10)), *((number, TWO) for number in range(20, 30)), (30, THREE))
+    await rig.target.wait_for(4)
+    assert sorted(rig.called()) == [0, 1, 20, 30]
+
+
+async def test_slow_hosts_with_long_queues_starve_no_other(rig: Rig) -> None:
+    """Between them they hold every place; whichever becomes free goes to the host that waited longest."""
+    rig.target.holding = True
+    rig.enqueue(*((number, ONE) for number in range(10)), *((number, TWO) for number in range(20, 30)))
+    await rig.target.wait_for(4)
+    rig.enqueue((30, THREE))
+    rig.target.release(UUID(int=0))
+    await rig.settled()
+    assert rig.called()[4:] == [30]
+
+
+async def test_places_that_become_free_together_are_filled_by_one_transaction(rig: Rig) -> None:
+    rig.target.holding = True
+    rig.enqueue(*((number, (ONE, TWO)[number % 2]) for number in range(8)))
+    await rig.target.wait_for(4)
+    await rig.settled()
+    rig.target.release()
+    await rig.settled()
+    assert (len(rig.called()), rig.store.calls.count("start")) == (8, 2)
+
+
+async def test_a_run_that_is_queued_twice_is_started_once(rig: Rig) -> None:
+    rig.enqueue((1, ONE))
+    rig.dispatcher.enqueue([queued(1)])
+    await rig.target.wait_for(1)
+    await rig.settled()
+    assert rig.called() == [1]
+
+
+async def test_a_run_that_is_no_longer_pending_gives_its_place_back(rig: Rig) -> None:
+    rig.dispatcher.enqueue([queued(1), queued(2)])
+    await rig.settled()
+    assert (rig.called(), rig.slots.free, rig.dispatcher._known) == ([], 4, set())
+
+
+async def test_nothing_that_was_queued_is_remembered_for_ever(rig: Rig) -> None:
+    for number in range(200):
+        rig.enqueue((number, (ONE, TWO, THREE)[number % 3]))
+        rig.dispatcher.enqueue([queued(1000 + number)])
+        await rig.settled()
+    assert len(set(rig.called())) == 200
+    assert (rig.dispatcher._known, rig.dispatcher._queues, rig.slots.free) == (set(), {}, 4)
+
+
+async def test_a_start_that_fails_gives_the_places_back_and_is_tried_again_after_a_pause(rig: Rig) -> None:
+    rig.store.before["start"] = [away()]
+    rig.enqueue((1, ONE), (2, TWO))
+    await rig.store.until_called("start")
+    await rig.clock.block_until(ALONE)
+    assert (rig.called(), rig.slots.free, rig.store.calls.count("start")) == ([], 4, 1)
+    await pass_time(rig.clock, 1, ALONE, step=0.5)
+    assert sorted(rig.called()) == [1, 2]
+
+
+async def test_without_a_store_it_does_not_spin(rig: Rig) -> None:
+    rig.store.down = True
+    rig.enqueue(*((number, ONE) for number in range(10)))
+    await pass_time(rig.clock, 10, ALONE, step=0.1)
+    assert len(rig.store.calls) < 50
+    rig.store.down = False
+    rig.target.holding = True
+    await pass_time(rig.clock, 1, ALONE, step=0.1)
+    assert (rig.called(), rig.slots.free) == ([0, 1], 2)
+
+
+async def test_a_start_whose_reply_was_lost_is_not_called_here(rig: Rig) -> None:
+    """It is committed, so it is for the look at doubtful commits to settle."""
+    rig.store.after["start"] = [away()]
+    rig.enqueue((1, ONE))
+    await pass_time(rig.clock, 3, ALONE, step=0.5)
+    assert (rig.called(), rig.slots.free, rig.dispatcher._known) == ([], 4, set())
+    assert UUID(int=1) in rig.store.owners
+
+
+async def test_a_start_that_is_cut_off_gives_the_places_back(rig: Rig) -> None:
+    rig.store.held["start"] = asyncio.Event()
+    rig.enqueue((1, ONE))
+    await rig.store.until_called("start")
+    task = rig.dispatcher.loop._task
+    assert task is not None
+    assert rig.slots.free == 3
+    task.cancel()
+    await asyncio.wait([task])
+    assert (rig.slots.free, rig.called()) == (4, [])
+
+
+async def test_pending_runs_that_nobody_starts_are_looked_for(rig: Rig) -> None:
+    rig.store.pending_runs = [queued(1), queued(2, TWO)]
+    await pass_time(rig.clock, LOOK_EVERY, ALONE)
+    assert sorted(rig.called()) == [1, 2]
+
+
+async def test_it_is_told_to_look_now(rig: Rig) -> None:
+    rig.store.pending_runs = [queued(1)]
+    rig.dispatcher.look_now()
+    await rig.target.wait_for(1)
+    assert rig.clock.monotonic() == 0
+
+
+async def test_it_looks_for_runs_that_are_overdue_and_for_which_there_is_room(clock: FakeClock) -> None:
+    asked: list[tuple[int, list[str], object]] = []
+
+    class Asked(FakeStore):
+        async def pending(self, limit: int, full_hosts: object, overdue: object) -> list[object]:  # type: ignore[override]
+            asked.append((limit, list(full_hosts), overdue))  # type: ignore[call-overload]
+            return []
+
+    rig = Rig(clock, Asked(clock), FakeTarget(holding=True))
+    rig.enqueue((1, ONE), (2, ONE), (3, TWO))
+    await rig.start()
+    await pass_time(clock, LOOK_EVERY, ALONE)
+    assert asked == [(4, [], GRACE), (1, [ONE], GRACE)]
+    rig.enqueue((4, TWO))
+    await pass_time(clock, 3, ALONE)
+    assert (len(asked), rig.slots.free) == (2, 0)
+    await rig.dispatcher.loop.stop()
+
+
+async def test_nothing_is_started_without_leave(rig: Rig) -> None:
+    rig.allowed = False
+    rig.enqueue((1, ONE))
+    await pass_time(rig.clock, 5, ALONE)
+    assert (rig.called(), rig.store.calls.count("start")) == ([], 0)
+    rig.allowed = True
+    await pass_time(rig.clock, 1, ALONE)
+    assert rig.called() == [1]
+
+
+async def test_stopping_lets_a_start_under_way_end_and_its_call_begin(rig: Rig) -> None:
+    rig.store.held["start"] = asyncio.Event()
+    rig.enqueue((1, ONE))
+    await rig.store.until_called("start")
+    stopping = asyncio.create_task(rig.dispatcher.loop.stop())
+    await turns()
+    rig.store.held["start"].set()
+    await asyncio.wait_for(stopping, 5)
+    await rig.target.wait_for(1)
+    await rig.clock.advance(SECOND)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import pytest
+
+from app.domain.claim import Claims, Finished
+from app.domain.clock import FakeClock
+from app.domain.errors import StoreUnavailable
+from app.scheduler.recorder import BATCH, LINGER, Recorder
+from tests.unit.scheduler.building import ME, OTHER, SECOND, finished, pass_time, turns
+from tests.unit.scheduler.fake_store import FakeStore, away
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.kept: list[Finished] = []
+        self.dropped: list[Finished] = []
+
+    def claimed(self, claims: Claims) -> None:
+        raise NotImplementedError
+
+    def recorded(self, run: Finished) -> None:
+        self.kept.append(run)
+
+    def discarded(self, run: Finished) -> None:
+        self.dropped.append(run)
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+async def recorder(store: FakeStore, clock: FakeClock, watched: Watched) -> AsyncIterator[Recorder]:
+    recording = Recorder(store, lambda: ME, clock, watched)
+    recording.loop.start()
+    await clock.block_until(1)
+    yield recording
+    for event in store.held.values():
+        event.set()
+    await recording.loop.stop()
+
+
+async def test_results_wait_a_moment_for_company(recorder: Recorder, store: FakeStore, clock: FakeClock) -> None:
+    for number in range(1, 4):
+        recorder.put(finished(number))
+        await pass_time(clock, LINGER / 4, 1, step=LINGER / 4)
+    assert store.calls == []
+    await pass_time(clock, LINGER / 2, 1, step=LINGER / 2)
+    assert store.calls == ["record"]
+    assert [run.started.call.run_id.int for run in store.recorded] == [1, 2, 3]
+
+
+async def test_a_full_batch_does_not_wait(recorder: Recorder, store: FakeStore, clock: FakeClock) -> None:
+    for number in range(BATCH):
+        recorder.put(finished(number))
+    await store.until_called("record")
+    assert clock.monotonic() == 0
+    await clock.block_until(1)
+    assert len(store.recorded) == BATCH
+
+
+async def test_a_thousand_results_cost_a_handful_of_transactions(
+    recorder: Recorder, store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    for number in range(1000):
+        recorder.put(finished(number))
+    await pass_time(clock, 1, 1, step=LINGER)
+    assert len(watched.kept) == 1000
+    assert store.calls.count("record") <= 3
+
+
+async def test_none_is_lost_while_the_store_is_away(
+    recorder: Recorder, store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    store.down = True
+    recorder.put(finished(1))
+    await pass_time(clock, 2, 1, step=LINGER)
+    recorder.put(finished(2))
+    await pass_time(clock, 60, 1)
+    assert recorder.holds() == {(UUID(int=1), 1), (UUID(int=2), 1)}
+    store.down = False
+    await pass_time(clock, 1, 1, step=LINGER)
+    assert [run.started.call.run_id.int for run in watched.kept] == [1, 2]
+    assert recorder.holds() == set()
+
+
+async def test_a_result_is_held_until_its_commit_is_known(
+    recorder: Recorder, store: FakeStore, clock: FakeClock
+) -> None:
+    store.held["record"] = asyncio.Event()
+    recorder.put(finished(1, fence=3))
+    await clock.advance(LINGER * SECOND)
+    await store.until_called("record")
+    recorder.put(finished(2))
+    assert recorder.holds() == {(UUID(int=1), 3), (UUID(int=2), 1)}
+    store.held["record"].set()
+    await clock.block_until(1)
+    assert recorder.holds() == {(UUID(int=2), 1)}
+
+
+async def test_a_reply_that_was_lost_after_the_commit_writes_nothing_twice(
+    recorder: Recorder, store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    store.after["record"] = [away()]
+    recorder.put(finished(1))
+    await pass_time(clock, LINGER, 1, step=LINGER)
+    store.owners = {UUID(int=1): (OTHER, 2)}
+    await pass_time(clock, 1, 1, step=LINGER)
+    assert (len(store.recorded), recorder.holds(), len(watched.dropped)) == (1, set(), 1)
+
+
+async def test_results_of_runs_that_went_to_another_are_discarded(
+    recorder: Recorder, store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    store.owners = {UUID(int=1): (OTHER, 2)}
+    recorder.put(finished(1))
+    recorder.put(finished(2))
+    await pass_time(clock, LINGER, 1, step=LINGER)
+    assert [[run.started.call.run_id.int for run in told] for told in (watched.kept, watched.dropped)] == [[2], [1]]
+
+
+async def test_a_result_that_cannot_be_stored_holds_up_no_other(clock: FakeClock, watched: Watched) -> None:
+    class Picky(FakeStore):
+        async def record(self, replica: UUID, finished: Sequence[Finished]) -> set[UUID]:
+            if any(run.started.call.run_id.int == 5 for run in finished):
+                raise ValueError("5 can't be stored")
+            return await super().record(replica, finished)
+
+    recorder = Recorder(Picky(clock), lambda: ME, clock, watched)
+    for number in range(20):
+        recorder.put(finished(number))
+    recorder.loop.start()
+    await pass_time(clock, 10, 1, step=LINGER)
+    assert sorted(run.started.call.run_id.int for run in watched.kept) == [n for n in range(20) if n != 5]
+    assert recorder.holds() == {(UUID(int=5), 1)}
+    await recorder.loop.stop()
+
+
+async def test_flushing_records_everything_at_once(store: FakeStore, clock: FakeClock, watched: Watched) -> None:
+    recorder = Recorder(store, lambda: ME, clock, watched)
+    for number in range(BATCH + 1):
+        recorder.put(finished(number))
+    await recorder.flush()
+    assert (len(watched.kept), store.calls) == (BATCH + 1, ["record", "record"])
+
+
+async def test_flushing_without_a_store_says_so_and_keeps_what_it_has(
+    store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    recorder = Recorder(store, lambda: ME, clock, watched)
+    recorder.put(finished(1))
+    store.before["record"] = [away()]
+    with pytest.raises(StoreUnavailable):
+        await recorder.flush()
+    assert len(recorder.holds()) == 1
+
+
+async def test_a_recorder_without_results_asks_the_store_for_nothing(
+    recorder: Recorder, store: FakeStore, clock: FakeClock
+) -> None:
+    await pass_time(clock, 10, 1)
+    await recorder.flush()
+    await turns()
+    assert store.calls == []
