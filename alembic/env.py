@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from app.config import Settings
 from app.db.engine import connect
+from app.db.migrate import is_ours
 from app.db.tables import metadata
 
 
@@ -20,13 +21,14 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         transactional_ddl=True,
+        include_object=is_ours,
         compare_server_default=connection.dialect.name == "postgresql",
     )
     context.run_migrations()
 
 
 async def run() -> None:
-    url = context.config.get_main_option("sqlalchemy.url") or Settings().database_url
+    url = context.config.attributes.get("url") or Settings().database_url
     database = connect(url, patience=None)  # a large table takes its time, and so does waiting for who migrates it
     try:
         async with database.begin() as connection:

@@ -7,12 +7,14 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from app.config import Settings
+from app.domain.errors import StoreUnavailable
 from app.logs import configure_logs
 
 main = typer.Typer(
@@ -37,7 +39,7 @@ def serve(
     from app.main import create_app  # noqa: PLC0415  # the other commands start without it
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = Settings(**given)  # type: ignore[arg-type]  # each is checked by the field's own type
+    settings = read_settings(**given)
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -67,14 +69,17 @@ def migrate(
     """Bring the database up to date, adopting a `cron_jobs` of go-cron's guide. Twice does no harm."""
     from app.service import upgrade  # noqa: PLC0415  # see serve
 
-    settings = Settings()
+    settings = read_settings()
     configure_logs("warning", settings.log_format)
     if check:
         if found := upgrade.differences():
             raise SystemExit("\n".join(["The migrations don't add up to the tables:", *found]))
         typer.echo("The migrations add up to the tables.")
         return
-    renewed = upgrade.upgrade(settings.database_url)
+    try:
+        renewed = upgrade.upgrade(settings.database_url)
+    except StoreUnavailable as error:
+        raise SystemExit(f"{error.message} {error.__cause__}") from None
     typer.echo(f"The database is up to date; next times computed for {renewed} jobs.")
 
 
@@ -133,3 +138,12 @@ def echo(
         typer.echo(f"Listening on http://{host}:{bound}/ and answering 200 to everything")
 
     asyncio.run(serve_echo(host, port, lambda line: print(line, flush=True), ready))
+
+
+def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # each is checked by its field
+    """The settings, or the end with a line for each that can't be used."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = (f"CRONLEDGER_{str(each['loc'][-1]).upper()}: {each['msg']}" for each in error.errors())
+        raise SystemExit("\n".join(lines)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,9 @@ SEED = (
     "updated_at",
 )
 POSTGRESQL = "postgresql"
+WRITTEN = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)(?:[ T](?P<clock>\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
+)
 
 
 def upgrade() -> None:
@@ -129,6 +133,9 @@ def _adopt_in_place() -> None:
             op.execute(f'ALTER TABLE cron_jobs RENAME CONSTRAINT "{constraint["name"]}" TO uq_cron_jobs_name')
     op.alter_column("cron_jobs", "schedule", type_=sa.String(1024))
     op.alter_column("cron_jobs", "endpoint", type_=sa.String(2048))
+    for column in TIMES:  # Go's zero time, in the year 1, is none
+        op.execute(f"UPDATE cron_jobs SET {column} = NULL WHERE {column} < '0002-01-01'")  # noqa: S608  ours
+    op.execute("UPDATE cron_jobs SET last_error = NULL WHERE last_error = ''")
     for column, default in (("enabled", "true"), ("created_at", "now()"), ("updated_at", "now()")):
         op.execute(f"UPDATE cron_jobs SET {column} = {default} WHERE {column} IS NULL")  # noqa: S608  # both are ours
         op.alter_column("cron_jobs", column, nullable=False)
@@ -157,12 +164,18 @@ def _adopt_by_copy() -> None:
     """SQLite can't change a column. Its times come in whatever form a Go driver wrote them, and leave in ours."""
     bind = op.get_bind()
     old = sa.Table("cron_jobs", sa.MetaData(), autoload_with=bind)
+    ours = {*SEED, *(column.name for column in _new_columns())}
+    theirs = [sa.Column(column.name, column.type) for column in old.columns if column.name not in ours]
+    kept = [*SEED, *(column.name for column in theirs)]
     found = bind.execute(sa.text("SELECT * FROM cron_jobs ORDER BY id")).mappings().all()
-    rows = [_adopted({name: row.get(name) for name in SEED}) for row in found]
+    rows = [_adopted({name: row.get(name) for name in kept}) for row in found]
     for index in old.indexes:
         op.drop_index(str(index.name), "cron_jobs")
     op.rename_table("cron_jobs", "cron_jobs_before_cronledger")
     table = _create_jobs()
+    for column in theirs:
+        op.add_column("cron_jobs", column.copy())
+        table.append_column(column)
     if rows:
         op.bulk_insert(table, rows)
     op.drop_table("cron_jobs_before_cronledger")
@@ -176,6 +189,7 @@ def _adopted(row: dict[str, Any]) -> dict[str, Any]:
         row
         | times
         | {
+            "last_error": row["last_error"] or None,
             "enabled": row["enabled"] is None or bool(row["enabled"]),
             "created_at": created,
             "updated_at": times["updated_at"] or now,
@@ -186,14 +200,16 @@ def _adopted(row: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _time(text: str | None) -> datetime | None:
-    if not text:
+def _time(written: object) -> datetime | None:
+    """RFC 3339, SQLite's own form or Go's Time.String(); Go's zero time, in the year 1, is none."""
+    found = WRITTEN.match(str(written or "").strip())
+    if found is None or found["date"] < "0002":
         return None
     try:
-        read = datetime.fromisoformat(str(text).strip())
-    except ValueError:
+        read = datetime.fromisoformat(f"{found['date']}T{found['clock'] or '00:00'}{found['offset'] or 'Z'}")
+        return read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _create_runs() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import asyncpg
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,8 @@ from app.db.engine import driver_url
 CHANNEL = "cronledger_jobs"
 _PING_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 async def notify_change(connection: AsyncConnection, job_id: int | None) -> None:
@@ -28,18 +30,21 @@ class PostgresChangeFeed:
     """See `scheduler.ports.ChangeFeed`. A connection of its own, pinged, since a frozen server says nothing."""
 
     def __init__(self, url: str) -> None:
-        self._dsn = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        asked = driver_url(url)
+        self._connect_options = asked.get_dialect()().create_connect_args(asked)[1]
 
     async def listen(self) -> AsyncIterator[int | None]:
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            try:
                 async for change in self._one_connection():
                     yield change
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                _log.warning("not told of changes; looking for them instead", cause=repr(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _one_connection(self) -> AsyncIterator[int | None]:
         told: asyncio.Queue[str | None] = asyncio.Queue()
-        connection = await asyncpg.connect(self._dsn, timeout=_PING_SECONDS)
+        connection = await asyncpg.connect(**self._connect_options, timeout=_PING_SECONDS)
         try:
             connection.add_termination_listener(lambda _: told.put_nowait(None))
             await connection.add_listener(CHANNEL, lambda *args: told.put_nowait(args[3]))

@@ -93,15 +93,19 @@ def connect(
         pool_size=pool,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT,
-        connect_args={"command_timeout": patience},
+        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT},
     )
     return Database(engine, time or PostgresTime())
 
 
 def driver_url(url: str) -> URL:
-    """The URL with the asynchronous driver that goes with it, whichever driver it named."""
+    """The URL with the asynchronous driver that goes with it, whichever driver it named.
+
+    libpq's `sslmode` is `ssl` to that driver.
+    """
     parsed = make_url(url)
-    return parsed.set(drivername=_DRIVERS.get(parsed.get_backend_name(), parsed.drivername))
+    query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
+    return parsed.set(drivername=_DRIVERS.get(parsed.get_backend_name(), parsed.drivername), query=query)
 
 
 def _sqlite(url: URL) -> AsyncEngine:

@@ -59,7 +59,7 @@ async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
 
 async def _differences(database: Database) -> list[str]:
     def compare(connection: Connection) -> list[str]:
-        options = {"compare_type": True, "include_object": _is_ours}
+        options = {"compare_type": True, "include_object": is_ours}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
         return [repr(each) for each in found]
 
@@ -67,7 +67,7 @@ async def _differences(database: Database) -> list[str]:
         return await connection.run_sync(compare)
 
 
-def _is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
+def is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
     """The partitions are made as days go by, not by migrations."""
     return not (kind == "table" and str(name).startswith("job_runs_"))
 
@@ -75,5 +75,5 @@ def _is_ours(_item: object, name: str | None, kind: str, _reflected: object, _ot
 def _config(url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    config.attributes["url"] = url
     return config

