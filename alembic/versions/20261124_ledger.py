@@ -174,7 +174,7 @@ def _adopt_by_copy() -> None:
     op.rename_table("cron_jobs", "cron_jobs_before_cronledger")
     table = _create_jobs()
     for column in theirs:
-        op.add_column("cron_jobs", column.copy())
+        op.add_column("cron_jobs", sa.Column(column.name, column.type))
         table.append_column(column)
     if rows:
         op.bulk_insert(table, rows)

@@ -43,6 +43,9 @@ def by_cronsim(text: str, zone: str, t: datetime, *, reverse: bool) -> list[date
 
 
 def assert_agreement(cron: PlainCron, zone: str, t: datetime) -> None:
+    """A start in the second pass of an overlap is left out: from there cronsim finds times that have gone by."""
+    if t.astimezone(load_zone(zone)).fold:
+        return
     try:
         later = by_cronsim(cron.text, zone, t, reverse=False)
         earlier = by_cronsim(cron.text, zone, t, reverse=True)

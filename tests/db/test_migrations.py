@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+import pytest
+from sqlalchemy import inspect
+
+from app.db import migrate
+from app.db.engine import connect
+from app.db.tables import cron_jobs
+from app.service.upgrade import upgrade
+from tests.db.building import Ledger, opened
+from tests.db.locks import gate
+from tests.db.seed import ROWS, plant
+
+TABLES = {
+    "alembic_version",
+    "cron_jobs",
+    "job_runs",
+    "job_spans",
+    "job_versions",
+    "replicas",
+    "scheduler_switch",
+}
+
+
+async def _tables(ledger: Ledger) -> set[str]:
+    async with ledger.database.read() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    return {name for name in names if not name.startswith("job_runs_")}
+
+
+async def _differences(ledger: Ledger) -> list[str]:
+    return await asyncio.to_thread(migrate.differences, ledger.url)
+
+
+async def test_the_migrations_add_up_to_the_tables(ledger: Ledger) -> None:
+    assert await _differences(ledger) == []
+    assert await _tables(ledger) == TABLES
+    assert await migrate.is_current(ledger.database)
+
+
+async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
+    async with opened(empty_database_url, None) as ledger:
+        await asyncio.to_thread(migrate.upgrade, ledger.url)
+        assert await migrate.is_current(ledger.database)
+        await ledger.create("kept", enabled=False)
+        await ledger.close()
+        await asyncio.to_thread(migrate.downgrade, ledger.url, "base")
+        assert await _tables(ledger) == {"alembic_version", "cron_jobs"}
+        assert not await migrate.is_current(ledger.database)
+        await ledger.close()
+        await asyncio.to_thread(upgrade, ledger.url)
+        assert await _differences(ledger) == []
+        kept = await ledger.jobs.get("kept")
+        assert (kept.schedule, kept.enabled) == ("* * * * *", False)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP INDEX idx_job_runs_pending",
+        "DROP INDEX idx_cron_jobs_updated_at",
+        "DROP INDEX uq_job_spans_open",
+        "ALTER TABLE job_runs DROP COLUMN takeovers",
+        "ALTER TABLE cron_jobs DROP COLUMN description",
+        "ALTER TABLE cron_jobs ADD COLUMN more TEXT",
+        "DROP TABLE replicas",
+    ],
+)
+async def test_a_difference_is_told(ledger: Ledger, damage: str) -> None:
+    await ledger.execute(damage)
+    assert len(await _differences(ledger)) == 1
+
+
+async def test_a_second_upgrade_does_nothing(ledger: Ledger) -> None:
+    job = await ledger.create()
+    await asyncio.to_thread(migrate.upgrade, ledger.url)
+    assert await ledger.jobs.get("job") == job
+
+
+async def test_a_database_that_was_not_migrated_is_not_current(empty_database_url: str) -> None:
+    async with opened(empty_database_url, None) as ledger:
+        assert not await migrate.is_current(ledger.database)
+
+
+async def test_partitions_are_made_two_weeks_ahead(postgres: Ledger) -> None:
+    async with postgres.database.read() as connection:
+        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
+    assert len([name for name in names if name.startswith("job_runs_")]) == 15
+
+
+async def test_processes_that_migrate_at_once_do_not_race(empty_database_url: str) -> None:
+    await plant(empty_database_url, ROWS)
+    program = "import sys; from app.service.upgrade import upgrade; upgrade(sys.argv[1])"
+    started = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, empty_database_url, stderr=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    ended = await asyncio.gather(*[process.communicate() for process in started])
+    assert [(process.returncode, error[1]) for process, error in zip(started, ended, strict=True)] == [(0, b"")] * 2
+    async with opened(empty_database_url, None) as ledger:
+        assert await _differences(ledger) == []
+        assert {row.version for row in await ledger.table(cron_jobs)} == {2}
+
+
+async def test_a_migration_waits_for_another_however_long_that_takes(
+    postgres: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = 0.3
+    monkeypatch.setattr(connect, "__kwdefaults__", {**(connect.__kwdefaults__ or {}), "patience": patience})
+    async with gate(postgres.url, "SELECT pg_advisory_xact_lock(hashtext('cronledger migrations'))") as held:
+        migrating = asyncio.create_task(asyncio.to_thread(migrate.upgrade, postgres.url))
+        await held.until_waiting(1)
+        began = time.monotonic()
+        while time.monotonic() < began + 2 * patience:
+            await held.until_waiting(1)
+        await held.open()
+        await migrating
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(empty_database_url: str) -> None:
+    await plant(empty_database_url, ROWS[:1])
+    async with opened(empty_database_url, None) as ledger:
+        await ledger.execute("CREATE TABLE replicas (id INTEGER)")
+        with pytest.raises(Exception, match=r"replicas|reached"):
+            await asyncio.to_thread(migrate.upgrade, ledger.url)
+        assert await _tables(ledger) == {"cron_jobs", "replicas"}
+        await ledger.execute("DROP TABLE replicas")
+        await asyncio.to_thread(migrate.upgrade, ledger.url)
+        assert await _differences(ledger) == []
+
+
+def test_a_url_may_name_any_driver() -> None:
+    for url in ("postgresql://h/d", "postgres://h/d", "postgresql+asyncpg://h/d", "postgresql+psycopg://h/d"):
+        assert connect(url).engine.driver == "asyncpg", url
+    assert connect("sqlite:///x.db").engine.driver == "aiosqlite"
