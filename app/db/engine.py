@@ -21,6 +21,9 @@ from app.domain.errors import StoreUnavailable
 COMMAND_TIMEOUT = 8.0
 """Seconds after which a statement on PostgreSQL is given up; below the 10 s between two looks at doubtful commits."""
 
+_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
+"""A plan kept from when a table was small would read it from end to end, until autovacuum comes by."""
+
 _DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 
 
@@ -93,7 +96,7 @@ def connect(
         pool_size=pool,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT,
-        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT},
+        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT, "server_settings": _SETTINGS},
     )
     return Database(engine, time or PostgresTime())
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +21,12 @@ from app.domain.job import DayRule, JobDefinition, PersistedJob
 _FIELDS = [each.name for each in fields(PersistedJob)]
 _DEFINED = [each.name for each in fields(JobDefinition)]
 _COLUMNS = [cron_jobs.c[name] for name in _FIELDS]
+_WRITTEN = [*_DEFINED, "version", "anchor", "next_run", "problem", "updated_at"]
+_WRITE = (
+    update(cron_jobs)
+    .where(cron_jobs.c.id == bindparam("written"))
+    .values({name: bindparam(name) for name in (*_WRITTEN, "host", "computed_under")})
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +83,15 @@ class JobRepository:
             ) from error
         return _job(found.one())
 
-    async def write(self, job: PersistedJob, **columns: Any) -> None:
-        """Write the job's row as it is given, but for the facts that recording writes."""
-        names = [*_DEFINED, "version", "anchor", "next_run", "problem", "updated_at"]
-        values = {name: getattr(job, name) for name in names} | columns
-        await self._connection.execute(update(cron_jobs).where(cron_jobs.c.id == job.id).values(values))
+    async def write(self, jobs: Iterable[tuple[PersistedJob, str]], computed_under: str) -> None:
+        """Write jobs as they are given, each with the host that it calls, but for the facts that recording writes."""
+        values = [
+            {name: getattr(job, name) for name in _WRITTEN}
+            | {"written": job.id, "host": host, "computed_under": computed_under}
+            for job, host in jobs
+        ]
+        if values:
+            await self._connection.execute(_WRITE, values)
 
     async def reschedule(self, times: Mapping[int, datetime | None]) -> None:
         """Set `next_run` alone, by the jobs' integer ids."""

@@ -14,7 +14,7 @@ from app.db.results import FACTS, JobFacts, job_facts, run_result
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import cron_jobs, job_runs
 from app.db.types import AnyRow, UtcDateTime
-from app.domain.claim import Finished
+from app.domain.claim import Finished, Held
 from app.domain.identity import ledger_window
 from app.domain.run import State
 
@@ -36,11 +36,11 @@ class RecordTransaction:
             .order_by(job.id)
             .with_for_update(key_share=True, of=cron_jobs)
         )
-        held = rows(dialect, columns_of(run.id, run.ledger_at, run.fence))
+        asked_runs = rows(dialect, columns_of(run.id, run.ledger_at))
         self._lock_runs = (
-            select(run.id)
-            .join(held, (held.c.id == run.id) & (held.c.ledger_at == run.ledger_at))
-            .where(run.owner == bindparam("replica"), run.fence == held.c.fence, run.state == State.RUNNING, window)
+            select(run.id, run.owner, run.fence, run.state)
+            .join(asked_runs, (asked_runs.c.id == run.id) & (asked_runs.c.ledger_at == run.ledger_at))
+            .where(window)
             .order_by(run.id)
             .with_for_update(of=job_runs)
         )
@@ -62,6 +62,7 @@ class RecordTransaction:
         self._forget_excerpts = (
             update(job_runs)
             .where(run.id == stale.c.id, run.ledger_at >= stale.c.ledger_at, run.ledger_at < stale.c.until)
+            .where(run.ledger_at >= bindparam("oldest"), run.ledger_at < bindparam("newest"))
             .values(response_excerpt=None)
         )
 
@@ -71,10 +72,10 @@ class RecordTransaction:
         async with self._database.begin() as connection:
             jobs = await self._locked_jobs(connection, finished)
             held = await self._held(connection, replica, finished, window)
-            kept = [each for each in finished if each.started.call.run_id in held]
+            kept = [each for each in finished if each.started.held in held]
             if kept:
                 await self._write(connection, kept, jobs, window)
-        return held
+        return {each.started.call.run_id for each in kept}
 
     async def _locked_jobs(self, connection: AsyncConnection, finished: Sequence[Finished]) -> dict[UUID, AnyRow]:
         asked = ({"uid": uid} for uid in {each.started.call.job_id for each in finished})
@@ -83,14 +84,11 @@ class RecordTransaction:
 
     async def _held(
         self, connection: AsyncConnection, replica: UUID, finished: Sequence[Finished], window: dict[str, Any]
-    ) -> set[UUID]:
-        asked = (
-            {"id": each.started.call.run_id, "ledger_at": each.started.ledger_at, "fence": each.started.fence}
-            for each in finished
-        )
-        return set(
-            await connection.scalars(self._lock_runs, {"rows": self._encode(asked), "replica": replica} | window)
-        )
+    ) -> set[Held]:
+        """What this replica holds of these runs, by their rows as they are once they are locked."""
+        asked = ({"id": each.started.call.run_id, "ledger_at": each.started.ledger_at} for each in finished)
+        found = await connection.execute(self._lock_runs, {"rows": self._encode(asked)} | window)
+        return {(row.id, row.fence) for row in found if row.owner == replica and row.state == State.RUNNING}
 
     async def _write(
         self, connection: AsyncConnection, kept: Sequence[Finished], jobs: dict[UUID, AnyRow], window: dict[str, Any]
@@ -102,7 +100,11 @@ class RecordTransaction:
         if changed:
             await connection.execute(self._write_jobs, {"rows": self._encode(changed)})
         if stale := _outdated(facts, jobs):
-            await connection.execute(self._forget_excerpts, {"rows": self._encode(stale)})
+            window = {
+                "oldest": min(each["ledger_at"] for each in stale),
+                "newest": max(each["until"] for each in stale),
+            }
+            await connection.execute(self._forget_excerpts, {"rows": self._encode(stale)} | window)
 
     def _encode(self, values: Iterable[Mapping[str, Any]]) -> str:
         return encode(self._database.dialect, values)

@@ -25,13 +25,14 @@ class StartTransaction:
         self._database = database
         run, job = job_runs.c, cron_jobs.c
         asked = rows(database.dialect, columns_of(run.id, run.ledger_at, host=Text()))
-        # Locked by others means started, canceled or taken over by others: there is nothing to wait for.
+        # Locked by others means started, canceled or taken over by others: there is nothing to wait for. The state is
+        # judged afterwards: in the statement, it led through the index of all that is pending, which may be a lot.
         self._lock = (
-            select(run.id, run.ledger_at, run.scheduled_for, run.trigger, run.attempt, run.fence, *CALL_COLUMNS)
-            .add_columns(database.now.label("now"))
+            select(run.id, run.ledger_at, run.scheduled_for, run.trigger, run.attempt, run.fence, run.state)
+            .add_columns(*CALL_COLUMNS, database.now.label("now"))
             .join_from(job_runs, asked, (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at))
             .join(cron_jobs, (job.uid == run.job_id) & (job.host == asked.c.host))
-            .where(run.state == State.PENDING, run.due_at <= database.now)
+            .where(run.due_at <= database.now)
             .where(run.ledger_at.between(bindparam("oldest"), bindparam("newest")))
             .order_by(run.id)
             .with_for_update(of=job_runs, skip_locked=True)
@@ -60,7 +61,7 @@ class StartTransaction:
         asked = ({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
         async with self._database.begin() as connection:
             found = await connection.execute(self._lock, {"rows": self._encode(asked)} | window)
-            locked = found.all()
+            locked = [row for row in found if row.state == State.PENDING]
             if locked:
                 values = ({"id": r.id, "ledger_at": r.ledger_at, "job_version": r.version} for r in locked)
                 await connection.execute(self._start, {"rows": self._encode(values), "replica": replica} | window)

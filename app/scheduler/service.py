@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Lock
+from asyncio import Lock, gather
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
@@ -154,13 +154,10 @@ class SchedulerService:
         ]
 
     async def _wind_up(self, drain_seconds: float) -> None:
-        for loop in (self.ticker.loop, self.ticker.late_loop, self.dispatcher.loop):
-            await loop.stop()
+        await gather(self.ticker.loop.stop(), self.ticker.late_loop.stop(), self.dispatcher.loop.stop())
         drained_for = self._clock.monotonic() - (self._stopped_at or 0.0)
         await self.runner.drain(drain_seconds - drained_for)
-        await self.follower.stop()
-        for loop in self._loops():
-            await loop.stop()
+        await gather(self.follower.stop(), *(loop.stop() for loop in self._loops()))
         self._claiming, self._stopped_at, self.slots.closed = True, None, False
         await self.recorder.flush()
         await self.lease.leave()

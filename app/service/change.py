@@ -46,7 +46,7 @@ async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) 
     recurrence = Recurrence.of(changed, changed.anchor)
     changed = replace(changed, next_run=None if reason else recurrence.next_after(at))
     host = host_key(definition.endpoint or "")
-    await tx.jobs.write(changed, host=host, computed_under=COMPUTED_UNDER)
+    await tx.jobs.write([(changed, host)], COMPUTED_UNDER)
     if reason:
         await tx.spans.open([(changed.uid, changed.version)], at, reason)
     await tx.versions.end([job.uid], at)

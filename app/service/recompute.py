@@ -5,6 +5,7 @@ A job that was adopted from the seed's table has never been computed, and takes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -33,28 +34,27 @@ async def recompute(database: Database) -> int:
 
 
 async def _batch(database: Database) -> int:
+    """What is due by the old rules is settled first; the new ones begin as new versions at the same instant."""
     async with transaction(database) as tx:
         stopped = await tx.switch.paused()
         jobs = await tx.jobs.lock_computed_before(COMPUTED_UNDER, BATCH)
-        for job in jobs:
-            await _renew(tx, job, await tx.time(), stopped=stopped)
         if jobs:
+            at = await tx.time()
+            await settle(tx, jobs, at)
+            await close_spans(tx, jobs, at)
+            await _begin(tx, [_renewed(job, at) for job in jobs], at, stopped=stopped)
             await tx.notify(None)
     return len(jobs)
 
 
-async def _renew(tx: Transaction, job: PersistedJob, at: datetime, *, stopped: bool) -> None:
-    """What is due by the old rules is settled first; the new ones begin as a new version at this instant."""
-    await settle(tx, [job], at)
-    await close_spans(tx, [job], at)
-    renewed = _renewed(job, at)
-    reason = UNSCHEDULABLE if renewed.problem else idle_reason(renewed, stopped=stopped)
-    if reason:
-        renewed = replace(renewed, next_run=None)
-        await tx.spans.open([(renewed.uid, renewed.version)], at, reason)
-    await tx.jobs.write(renewed, host=_host(renewed), computed_under=COMPUTED_UNDER)
-    await tx.versions.end([job.uid], at)
-    await tx.versions.begin([renewed], at)
+async def _begin(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime, *, stopped: bool) -> None:
+    idle = {job.uid: UNSCHEDULABLE if job.problem else idle_reason(job, stopped=stopped) for job in jobs}
+    for reason in {reason for reason in idle.values() if reason}:
+        await tx.spans.open([(job.uid, job.version) for job in jobs if idle[job.uid] == reason], at, reason)
+    written = [replace(job, next_run=None) if idle[job.uid] else job for job in jobs]
+    await tx.jobs.write([(job, _host(job)) for job in written], COMPUTED_UNDER)
+    await tx.versions.end([job.uid for job in jobs], at)
+    await tx.versions.begin(jobs, at)
 
 
 def _renewed(job: PersistedJob, at: datetime) -> PersistedJob:

@@ -135,10 +135,11 @@ class Ledger:
         [run] = await self.runs_of(job)
         return run
 
-    async def spans_of(self, job: PersistedJob) -> list[Span]:
+    async def spans_of(self, job: PersistedJob | UUID) -> list[Span]:
         """Oldest first."""
         async with self.database.read() as connection:
-            return (await SpanRepository(connection).page(job.uid, None, 1000))[::-1]
+            uid = job if isinstance(job, UUID) else job.uid
+            return (await SpanRepository(connection).page(uid, None, 1000))[::-1]
 
     async def versions_of(self, job: PersistedJob) -> list[Any]:
         return await self.table(job_versions, job_id=job.uid)

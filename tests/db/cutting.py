@@ -1,4 +1,4 @@
-"""A network between us and PostgreSQL that breaks just after a COMMIT was carried out, before its answer is told."""
+"""A network between us and PostgreSQL that breaks at the worst moment."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ from urllib.parse import urlsplit
 
 
 class Network:
-    """Everything passes until `cut_next_commit`; the next COMMIT reaches the server, and its answer nobody."""
+    """Everything passes, until it is told to break.
+
+    `cut_next_commit`: the next COMMIT reaches the server, and its answer nobody. `freeze`: nothing that the server says
+    arrives any more on the connections that there are, which stay open.
+    """
 
     def __init__(self, url: str) -> None:
         server = urlsplit(url)
         self._server = (server.hostname, server.port or 5432)
         self._armed = False
+        self._frozen: set[asyncio.StreamWriter] = set()
+        self._open: set[asyncio.StreamWriter] = set()
         self.cuts = 0
 
     def cut_next_commit(self) -> None:
         self._armed = True
 
+    def freeze(self) -> None:
+        self._frozen |= self._open
+
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         upstream, server = await asyncio.open_connection(*self._server)
         committing = asyncio.Event()
+        self._open.add(writer)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._questions(reader, server, committing))
@@ -31,6 +41,7 @@ class Network:
         except* ConnectionError:
             pass
         finally:
+            self._open.discard(writer)
             writer.close()
             server.close()
 
@@ -51,7 +62,8 @@ class Network:
             if committing.is_set():
                 self.cuts += 1
                 break
-            client.write(data)
+            if client not in self._frozen:
+                client.write(data)
         raise ConnectionResetError
 
 

@@ -13,7 +13,7 @@ from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
 from app.scheduler.runner import LEASE_LOST, SHUT_DOWN
 from tests.db.building import states
-from tests.unit.scheduler.building import MINUTE, NOON, SECOND, pass_time, turns
+from tests.unit.scheduler.building import MINUTE, NOON, SECOND, pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
 
@@ -38,8 +38,6 @@ async def pair(database_url: str, clock: FakeClock, server: ServerClock) -> Asyn
 
 async def both(clock: FakeClock, seconds: float, step: float = 1, sleepers: int = 2 * LOOPS) -> None:
     await pass_time(clock, seconds, sleepers, step)
-    await turns()
-    await clock.block_until(sleepers)
 
 
 def holding(**options: Any) -> dict[str, Any]:

@@ -52,7 +52,8 @@ async def test_each_instant_is_called_once_and_the_ledger_says_so(replica: Repli
 async def test_an_endpoint_that_fails_is_told_by_run_and_job(replica: Replica) -> None:
     replica.target.answer = lambda _: Outcome(error="503 Service Unavailable", status_code=503)
     job = await replica.create()
-    await replica.pass_time(61)
+    await replica.pass_time(60, step=10)
+    await replica.recorded(1)
     run = await replica.ledger.run_of(job)
     row = await replica.ledger.row_of(job)
     assert (run.state, run.status_code, run.error) == ("failed", 503, "503 Service Unavailable")

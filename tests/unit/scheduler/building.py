@@ -35,10 +35,17 @@ def finished(number: int, fence: int = 1) -> Finished:
 
 async def pass_time(clock: FakeClock, seconds: float, sleepers: int, step: float = 1) -> None:
     """In steps, each of which the loops have dealt with before the next; `sleepers` is how many wait when all do."""
-    await clock.block_until(sleepers)
+    await _settled(clock, sleepers)
     for _ in range(round(seconds / step)):
         await clock.advance(timedelta(seconds=step))
-        await clock.block_until(sleepers)
+        await _settled(clock, sleepers)
+
+
+async def _settled(clock: FakeClock, sleepers: int) -> None:
+    """Until all wait, also those that a call which ended meanwhile has woken."""
+    await clock.block_until(sleepers)
+    await turns()
+    await clock.block_until(sleepers)
 
 
 async def turns(count: int = 20) -> None:

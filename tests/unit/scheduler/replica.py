@@ -17,7 +17,7 @@ from app.service.jobs import JobService
 from app.service.runs import RunService
 from app.target.address import Targets
 from tests.db.building import Ledger
-from tests.unit.scheduler.building import pass_time, turns
+from tests.unit.scheduler.building import pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 
 LOOPS = 8
@@ -101,10 +101,7 @@ class Replica:
 
     async def pass_time(self, seconds: float, step: float = 1) -> None:
         """For a replica that is alone with its clock; calls that answer at once have ended too."""
-        await turns()
         await pass_time(self.clock, seconds, LOOPS, step)
-        await turns()
-        await self.clock.block_until(LOOPS)
 
     async def sees(self, versions: dict[int, int]) -> None:
         """Wait, in no time of the clock's, until the entry map holds these jobs in these versions."""

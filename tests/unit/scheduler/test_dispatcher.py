@@ -105,8 +105,10 @@ async def test_places_that_become_free_together_are_filled_by_one_transaction(ri
     rig.target.holding = True
     rig.enqueue(*((number, (ONE, TWO)[number % 2]) for number in range(8)))
     await rig.target.wait_for(4)
-    await rig.settled()
-    rig.target.release()
+    rig.target.holding = False
+    for number in range(4):
+        rig.target.release(UUID(int=number))
+        await turns()
     await rig.settled()
     assert (len(rig.called()), rig.store.calls.count("start")) == (8, 2)
 

@@ -70,6 +70,19 @@ async def test_a_start_whose_reply_is_on_its_way_is_left_alone(rig: Rig) -> None
     assert (rig.store.returned, rig.target.cut) == ([], [])
 
 
+async def test_a_reply_that_comes_during_the_second_look_is_not_too_late(rig: Rig) -> None:
+    rig.store.owners = {FIRST: (ME, 1)}
+    await rig.look()
+    rig.store.held["owned"] = asyncio.Event()
+    await rig.clock.advance(LOOK_EVERY * SECOND)
+    await rig.store.until_called("owned", 3)
+    rig.call(FIRST)
+    rig.store.held.pop("owned").set()
+    await rig.clock.block_until(ALONE)
+    await turns()
+    assert rig.store.returned == []
+
+
 async def test_two_looks_mean_the_same_start(rig: Rig) -> None:
     rig.store.owners = {FIRST: (ME, 1)}
     await rig.look()

@@ -56,7 +56,10 @@ async def test_results_wait_a_moment_for_company(recorder: Recorder, store: Fake
 
 
 async def test_a_full_batch_does_not_wait(recorder: Recorder, store: FakeStore, clock: FakeClock) -> None:
-    for number in range(BATCH):
+    recorder.put(finished(0))
+    await turns()
+    await clock.block_until(1)
+    for number in range(1, BATCH):
         recorder.put(finished(number))
     await store.until_called("record")
     assert clock.monotonic() == 0

@@ -12,7 +12,7 @@ from app.domain.misfire import plan
 from app.domain.recurrence import Recurrence
 from app.scheduler import ticker as ticker_module
 from tests.unit.scheduler.building import DAY, HOUR, MINUTE, NOON, SECOND, job, pass_time, turns
-from tests.unit.scheduler.fake_store import FakeStore
+from tests.unit.scheduler.fake_store import FakeStore, away
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.ticking import LOOPS, Rig
 
@@ -86,6 +86,42 @@ async def test_what_is_late_does_not_hold_up_what_is_on_time(rig: Rig, monkeypat
     await rig.clock.block_until(LOOPS)
     await rig.target.wait_for(7)
     assert min(rig.called_at()) == NOON - 12 * HOUR
+
+
+async def test_what_is_late_waits_for_leave_too(rig: Rig) -> None:
+    rig.store.before["claim"] = [away()]
+    rig.put(job(1, NOON - HOUR))
+    await rig.start()
+    assert rig.next_of(1) == NOON - HOUR
+    rig.ticker._late.extend(rig.entries.due(NOON, 1))
+    rig.allowed = False
+    await pass_time(rig.clock, 5, LOOPS)
+    assert (rig.store.calls.count("claim"), rig.next_of(1)) == (1, None)
+    rig.allowed = True
+    await pass_time(rig.clock, 1, LOOPS)
+    await rig.target.wait_for(2)
+
+
+async def test_a_late_entry_whose_planning_is_cut_off_is_given_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow_plan(*_: object) -> object:
+        begun.set()
+        assert ended.wait(10)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ticker_module, "plan", slow_plan)
+    rig.put(job(1, NOON - HOUR))
+    await rig.time.look()
+    rig.ticker.loop.start()
+    rig.ticker.late_loop.start()
+    assert await asyncio.to_thread(begun.wait, 10)
+    task = rig.ticker.late_loop._task
+    assert task is not None
+    task.cancel()
+    await asyncio.wait([task])
+    ended.set()
+    assert rig.next_of(1) == NOON - HOUR
 
 
 async def test_an_entry_that_was_late_is_due_again_in_time(rig: Rig) -> None:

@@ -62,13 +62,13 @@ def assert_agreement(cron: PlainCron, zone: str, t: datetime) -> None:
         at = found
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 @given(CRONS, zones, anytime)
 def test_cronsim_agrees_at_any_time(cron: PlainCron, zone: str, t: datetime) -> None:
     assert_agreement(cron, zone, t)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 @given(zones, st.sampled_from(CHANGES), st.integers(-40, 40), st.data())
 def test_cronsim_agrees_around_changes_of_the_clock(zone: str, day: datetime, hours: int, data: st.DataObject) -> None:
     t = day.replace(tzinfo=UTC) + timedelta(hours=hours)

@@ -23,7 +23,7 @@ SOUP = st.lists(st.one_of(PIECES, st.just(" ")), max_size=40).map("".join)
 FIELDS = st.lists(st.lists(PIECES, min_size=1, max_size=4).map("".join), min_size=5, max_size=7).map(" ".join)
 LONG = st.tuples(PIECES, st.integers(1, 600)).map(lambda piece: piece[0] * piece[1] + " * * * *")
 
-few = settings(deadline=None, max_examples=500, suppress_health_check=list(HealthCheck))
+few = settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
 
 
 def schedule_or_refusal(text: str, zone: str | None) -> Schedule | InvalidInput:

@@ -14,7 +14,7 @@ from tests.unit.domain.schedule.oracle import CRONS, daily_near, enumerate_occur
 SECOND = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)
 
-quick = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 
 zones = st.sampled_from(sorted(timezones()))
 gaps, overlaps = st.sampled_from(DstGap), st.sampled_from(DstOverlap)
@@ -102,7 +102,7 @@ CHANGES = {
 }
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([(zone, at) for zone, times in CHANGES.items() for at in times]), gaps, overlaps, st.data())
 def test_occurrences_around_changes_of_the_clock_are_those_of_the_oracle(
     change: tuple[str, datetime], gap: DstGap, overlap: DstOverlap, data: st.DataObject

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from app.db.partitions import ensure_partitions
+from app.domain.clock import FakeClock
+from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger, roomy
+from tests.db.locks import gate
+
+DUE = NOON + MINUTE
+TODAY = f"job_runs_{NOON:%Y%m%d}"
+
+
+async def _partitions(ledger: Ledger) -> list[str]:
+    query = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'job_runs'::regclass")
+    async with ledger.database.read() as connection:
+        return sorted(await connection.scalars(query))
+
+
+async def test_a_day_is_made_once_by_whoever_needs_it(postgres: Ledger, rival: Ledger) -> None:
+    days = [NOON + timedelta(days=number) for number in range(5)]
+    await asyncio.gather(*[ensure_partitions(each.database, days) for each in (postgres, rival) * 4])
+    made = [name for name in await _partitions(postgres) if name >= TODAY]
+    assert made == [f"job_runs_{day:%Y%m%d}" for day in days]
+
+
+async def test_two_claims_that_both_find_no_partition_both_succeed(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    one, two = await postgres.create("one"), await postgres.create("two")
+    clock.step(MINUTE)
+    candidates = [await postgres.candidate(job, DUE) for job in (one, two)]
+    both = await asyncio.gather(
+        postgres.claims.claim(ME, candidates[:1], roomy()), rival.claims.claim(OTHER, candidates[1:], roomy())
+    )
+    assert [len(claims.started) for claims in both] == [1, 1]
+
+
+async def test_a_day_ends_at_midnight_utc(postgres: Ledger, clock: FakeClock) -> None:
+    job = await postgres.create(schedule="59,0 23,0 * * *", timezone="Asia/Kathmandu", starts_at=NOON)
+    for _ in range(3):
+        clock.step(timedelta(days=1))
+        await postgres.claim(clock.now(), job)
+    async with postgres.database.read() as connection:
+        query = text("SELECT tableoid::regclass::text AS name, ledger_at FROM job_runs")
+        found = (await connection.execute(query)).all()
+    assert len(found) > 6
+    assert [row.name for row in found] == [f"job_runs_{row.ledger_at:%Y%m%d}" for row in found]
+
+
+async def test_readers_do_not_keep_a_new_day_waiting(postgres: Ledger) -> None:
+    async with gate(postgres.url, "SELECT count(*) FROM job_runs"), asyncio.timeout(5):
+        await ensure_partitions(postgres.database, [NOON])
+    assert TODAY in await _partitions(postgres)
+
+
+async def test_writers_do_not_keep_a_new_day_waiting(postgres: Ledger, clock: FakeClock) -> None:
+    job = await postgres.create()
+    clock.step(MINUTE)
+    await postgres.claim(DUE, job)
+    async with gate(postgres.url, "UPDATE job_runs SET reason = 'x'"), asyncio.timeout(5):
+        await ensure_partitions(postgres.database, [NOON + timedelta(days=1)])

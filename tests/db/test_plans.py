@@ -1,0 +1,130 @@
+"""The hot statements on a ledger that grew faster than autovacuum looks: 50,000 jobs, 100,000 runs of today."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from app.db.runs import RunFilter
+from app.domain.clock import FakeClock
+from tests.db.building import ME, MINUTE, NOON, Ledger, ended, opened, room_for
+from tests.db.plans import Sent, explain, listening, most_read, touched
+from tests.servers.postgres import plain_dsn
+
+TODAY = f"job_runs_{NOON:%Y%m%d}"
+_JOBS = """
+INSERT INTO cron_jobs (name, uid, schedule, endpoint, host, anchor, next_run, computed_under)
+SELECT 'job-' || i, gen_random_uuid(), '* * * * *', 'http://one.example/', 'one.example:80', '{at}',
+       '{at}'::timestamptz + (CASE WHEN i > 49000 THEN '1 minute' ELSE '1 day' END)::interval, 'dialect 001'
+FROM generate_series(1, 50000) i
+"""
+_RUNS = """
+INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
+SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', '{state}', at, 1
+FROM cron_jobs, (VALUES ('{at}'::timestamptz - interval '1 minute'), ('{at}'::timestamptz - interval '2 minutes')) v(at)
+"""
+
+
+@pytest.fixture
+async def admin(postgres: Ledger) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(plain_dsn(postgres.url))
+    yield connection
+    await connection.close()
+
+
+async def _fill(admin: asyncpg.Connection, state: str = "succeeded") -> None:
+    days = "FROM ('2027-03-01 00:00+00') TO ('2027-03-02 00:00+00')"
+    await admin.execute("ALTER TABLE cron_jobs SET (autovacuum_enabled = off)")
+    await admin.execute(f"CREATE TABLE {TODAY} (LIKE job_runs INCLUDING ALL) WITH (autovacuum_enabled = off)")
+    await admin.execute(f"ALTER TABLE job_runs ATTACH PARTITION {TODAY} FOR VALUES {days}")
+    await admin.execute(_JOBS.format(at=NOON.isoformat()))
+    await admin.execute(_RUNS.format(at=NOON.isoformat(), state=state))
+
+
+async def test_hot_statements_look_at_the_rows_that_they_are_about(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    await _fill(admin)
+    await postgres.replicas.join(ME, "here")
+    for _ in range(2):  # the second time there are excerpts to forget
+        clock.step(MINUTE)
+        sent = await _one_minute(postgres, clock)
+    assert len(sent) >= 15
+    for each in sent:
+        assert most_read(await explain(admin, each)) <= 1000, each[0]
+
+
+async def test_a_backlog_does_not_slow_what_is_started_and_recorded(
+    postgres: Ledger, admin: asyncpg.Connection
+) -> None:
+    await _fill(admin, "pending")
+    queued = await postgres.starts.pending(200, [], timedelta(0))
+    with listening(postgres.database) as sent:
+        started = await postgres.starts.start(ME, queued)
+        await postgres.record(*[ended(run) for run in started])
+    assert len(started) == 200
+    for each in sent:
+        assert most_read(await explain(admin, each)) <= 200, each[0]
+
+
+async def test_no_plan_is_kept_from_when_a_table_was_small(postgres_url: str, clock: FakeClock) -> None:
+    async with opened(postgres_url, clock, pool=1) as ledger:
+        await ledger.populate(2)
+        await ledger.replicas.join(ME, "here")
+        for _ in range(8):
+            clock.step(MINUTE)
+            await _one_minute(ledger, clock)
+        async with ledger.database.read() as connection:
+            kept = await connection.execute(text(_GENERIC))
+            assert [row.statement for row in kept] == []
+
+
+_GENERIC = "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0 AND cardinality(parameter_types) > 0"
+
+
+async def test_one_run_is_looked_for_in_one_partition(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    job = await postgres.create()
+    clock.step(MINUTE)
+    run = (await postgres.running(clock.now(), job)).call.run_id
+    with listening(postgres.database) as sent:
+        found = await postgres.runs.get(run)
+    assert found.id == run
+    assert touched(await explain(admin, sent[0])) == {TODAY}
+
+
+async def test_what_is_written_is_looked_for_in_the_days_that_it_is_of(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    await postgres.populate(3)
+    for _ in range(2):
+        clock.step(MINUTE)
+        sent = await _one_minute(postgres, clock)
+    written = [each for each in sent if each[0].startswith("UPDATE job_runs")]
+    assert len(written) == 3
+    for each in written:
+        assert touched(await explain(admin, each)) <= {TODAY, "job_runs"}
+
+
+async def _one_minute(ledger: Ledger, clock: FakeClock) -> list[Sent]:
+    """What a replica sends in the minute that begins now, the reading of jobs left out."""
+    due = [each for each in await ledger.candidates(clock.now()) if each.job.next_run <= clock.now()]
+    with listening(ledger.database) as sent:
+        claims = await ledger.claims.claim(ME, due, room_for(len(due) // 2))
+        queued = await ledger.starts.pending(1000, [], timedelta(0))
+        started = await ledger.starts.start(ME, queued)
+        calls = claims.started + started
+        assert len(calls) == len(due)
+        await ledger.record(*[ended(run, excerpt="fine") for run in calls])
+        await ledger.replicas.owned(ME)
+        await ledger.replicas.beat(ME)
+        await ledger.replicas.bury(timedelta(minutes=5))
+        await ledger.rows.changed_since(NOON + timedelta(seconds=1))
+        await ledger.runs.page(RunFilter(job_id=calls[0].call.job_id), None, 50)
+        await ledger.runs.page(RunFilter(), calls[-1].call.run_id, 50)
+    return sent
