@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -73,6 +74,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
         await recompute(database)
         await services.switch.finish()
         await scheduler.start()
+        # What has been loaded stays: walking all of it to find garbage would hold up calls that are due.
+        gc.collect()
+        gc.freeze()
         with chained((signal.SIGTERM, signal.SIGINT), scheduler.stop_claiming):
             yield services, metrics
     finally:

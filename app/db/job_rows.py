@@ -56,14 +56,14 @@ class JobRowSource:
             return [(row.id, row.version) for row in found]
 
     async def set_aside(self, job_id: int, version: int, problem: str) -> None:
-        """What would have been due from then on is an open span."""
+        """What would have been due from then on is an open span. The next start, of whichever program, tries again."""
         job = cron_jobs.c
         async with self._database.begin() as connection:
             query = select(job.uid, job.next_run).where(job.id == job_id, job.version == version).with_for_update()
             row = (await connection.execute(query)).first()
             if row is None or row.next_run is None:
                 return
-            stop = update(cron_jobs).where(job.id == job_id).values(next_run=None, problem=problem)
+            stop = update(cron_jobs).where(job.id == job_id).values(next_run=None, problem=problem, computed_under="")
             await connection.execute(stop)
             await SpanRepository(connection).open([(row.uid, version)], row.next_run - RESOLUTION, UNSCHEDULABLE)
 

@@ -19,17 +19,28 @@ BATCH = 500
 LINGER = 0.1
 """Seconds that a result waits for company: a thousand runs a second are to cost tens of statements."""
 
+LONGEST_LINGER = 0.5
+"""Seconds that it waits while calls wait for a place: those are due now, and a result is only read later."""
+
 _log = structlog.get_logger()
 
 
 class Recorder:
-    """`replica` says under which id this process holds its runs just now."""
+    """`replica` says under which id this process holds its runs just now, `busy` whether calls wait for a place."""
 
-    def __init__(self, store: RecordStore, replica: Callable[[], UUID], clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self,
+        store: RecordStore,
+        replica: Callable[[], UUID],
+        clock: Clock,
+        observer: Observer,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
         self._replica = replica
         self._clock = clock
         self._observer = observer
+        self._busy = busy
         self._waiting: deque[Finished] = deque()
         self._since = 0.0
         self._size = BATCH
@@ -55,12 +66,17 @@ class Recorder:
     async def _step(self) -> float:
         if not self._waiting:
             return LONGEST_WAIT
-        lingered = self._clock.monotonic() - self._since
-        if len(self._waiting) < BATCH and lingered < LINGER:
-            return LINGER - lingered
+        left = self._linger() - (self._clock.monotonic() - self._since)
+        if left > 0:
+            return min(left, LINGER)
         await self._record()
         self._since = self._clock.monotonic()
         return LINGER if self._waiting else LONGEST_WAIT
+
+    def _linger(self) -> float:
+        if self._busy():
+            return LONGEST_LINGER
+        return 0 if len(self._waiting) >= BATCH else LINGER
 
     async def _record(self) -> None:
         """A batch stays in `_waiting` until its commit is known, so that `holds` is never too small."""

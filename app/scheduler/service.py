@@ -69,7 +69,7 @@ class SchedulerService:
         self.lease = Lease(
             ports.members, clock, options.hostname, options.lease_seconds, on_lost=self._lost, on_taken=self._taken
         )
-        self.recorder = Recorder(ports.records, self._replica, clock, observer)
+        self.recorder = Recorder(ports.records, self._replica, clock, observer, self._has_queue)
         self.runner = Runner(ports.target, self.recorder, self.slots, self.time, clock, self.lease.covers)
         self.dispatcher = Dispatcher(ports.starts, self._replica, self._may_start, self.slots, self.runner, clock)
         self.follower = Follower(
@@ -178,6 +178,9 @@ class SchedulerService:
 
     def _may_start(self) -> bool:
         return self._claiming and self.lease.held()
+
+    def _has_queue(self) -> bool:
+        return len(self.dispatcher) > 0
 
     def _places_freed(self) -> None:
         self.dispatcher.places_freed()

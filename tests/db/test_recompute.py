@@ -151,3 +151,16 @@ async def test_an_older_process_leaves_later_rules_alone(ledger: Ledger) -> None
     await ledger.overwrite(job, computed_under=LATER)
     assert await recompute(ledger.database) == 0
     assert COMPUTED_UNDER < LATER
+
+
+async def test_what_an_older_process_set_aside_is_taken_up_by_one_that_can_read_it(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    job = await ledger.create()
+    await ledger.overwrite(job, computed_under=LATER)
+    await ledger.rows.set_aside(job.id, 1, "not known to the older one")
+    clock.step(10 * MINUTE)
+    assert await recompute(ledger.database) == 1
+    row = await ledger.row_of(job)
+    assert (row.problem, row.next_run) == (None, NOON + 11 * MINUTE)
+    assert [(span.reason, span.count) for span in await ledger.spans_of(job)] == [("unschedulable", 10)]

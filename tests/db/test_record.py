@@ -69,6 +69,15 @@ async def test_another_fence_is_discarded(ledger: Ledger, job: PersistedJob) -> 
     assert await ledger.record(ended(second)) == {second.call.run_id}
 
 
+async def test_of_two_starts_in_one_batch_the_last_counts(ledger: Ledger, job: PersistedJob) -> None:
+    first = await ledger.running(DUE, job)
+    await ledger.record(cut_off(first))
+    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    await ledger.record(ended(second), ended(first, error="too late"))
+    run, row = await ledger.run_of(job), await ledger.row_of(job)
+    assert (run.state, run.error, row.last_error) == ("succeeded", None, None)
+
+
 async def test_another_owner_is_discarded(ledger: Ledger, job: PersistedJob) -> None:
     started = await ledger.running(DUE, job)
     before = await ledger.run_of(job)

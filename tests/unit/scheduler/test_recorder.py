@@ -170,3 +170,19 @@ async def test_a_recorder_without_results_asks_the_store_for_nothing(
     await recorder.flush()
     await turns()
     assert store.calls == []
+
+
+async def test_results_wait_longer_while_calls_wait_for_a_place(
+    store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    queued = [True]
+    recorder = Recorder(store, lambda: ME, clock, watched, lambda: queued[0])
+    recorder.loop.start()
+    await clock.block_until(1)
+    recorder.put(finished(1))
+    await pass_time(clock, 2 * LINGER, 1, step=LINGER / 2)
+    assert store.calls == []
+    queued[0] = False
+    await pass_time(clock, 2 * LINGER, 1, step=LINGER / 2)
+    assert store.calls == ["record"]
+    await recorder.loop.stop()

@@ -60,7 +60,7 @@ def test_the_zone_in_effect_is_the_one_that_was_named(
         ({"endpoint": None}, InvalidEndpoint, "endpoint"),
         ({"endpoint": "gopher://one.example/"}, InvalidEndpoint, "endpoint"),
         ({"endpoint": "http://127.0.0.1/"}, RefusedTarget, "endpoint"),
-        ({"headers": {"Host": "two.example"}}, InvalidInput, "headers"),
+        ({"headers": {"Host": "two.example"}}, InvalidInput, "headers.Host"),
         ({"starts_at": NOON, "ends_at": NOON}, InvalidInput, "ends_at"),
         ({"starts_at": NOON, "ends_at": NOON - timedelta(days=1)}, InvalidInput, "ends_at"),
     ],
