@@ -17,7 +17,7 @@ from app.domain.span import PAUSED, STOPPED, Span
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
 from app.service.validation import require_future
-from app.target.endpoint import host_key
+from app.target.endpoint import canonical_endpoint, host_key
 
 
 def anchor_for(definition: JobDefinition, at: datetime) -> datetime:
@@ -45,7 +45,7 @@ async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) 
     reason = idle_reason(definition, stopped=stopped)
     recurrence = Recurrence.of(changed, changed.anchor)
     changed = replace(changed, next_run=None if reason else recurrence.next_after(at))
-    host = host_key(definition.endpoint or "")
+    host = host_of(changed)
     await tx.jobs.write([(changed, host)], COMPUTED_UNDER)
     if reason:
         await tx.spans.open([(changed.uid, changed.version)], at, reason)
@@ -62,15 +62,25 @@ async def close_spans(tx: Transaction, jobs: Sequence[PersistedJob], at: datetim
         await tx.spans.close(await to_thread(_counts, jobs, spans, at), at)
 
 
+def host_of(job: PersistedJob) -> str:
+    """Nothing for an adopted row whose endpoint can't be called."""
+    try:
+        return host_key(canonical_endpoint(job.endpoint or ""))
+    except InvalidInput:
+        return ""
+
+
 def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) -> PersistedJob:
     """The phase starts anew only where the schedule is set anew, or its start."""
     set_anew = (definition.schedule, definition.starts_at) != (job.schedule, job.starts_at)
     anchor = anchor_for(definition, at) if set_anew else job.anchor
     recurrence = Recurrence.of(definition, anchor)
-    if job.problem is not None or recurrence != Recurrence.of(job, job.anchor):
+    paused = replace(job.definition(), enabled=False) == definition
+    if not paused and (job.problem is not None or recurrence != Recurrence.of(job, job.anchor)):
         require_future(recurrence, at)
     ours = {name: getattr(definition, name) for name in JobDefinition.__dataclass_fields__}
-    return replace(job, **ours, anchor=anchor, version=job.version + 1, problem=None, updated_at=at)
+    problem = job.problem if paused else None
+    return replace(job, **ours, anchor=anchor, version=job.version + 1, problem=problem, updated_at=at)
 
 
 def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: datetime) -> dict[UUID, int | None]:

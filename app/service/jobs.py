@@ -79,7 +79,7 @@ class JobService:
                 raise InvalidInput(
                     "A job keeps its name.", field="name", remedy="Create another job, and delete this one."
                 )
-            if replace(wanted, enabled=job.enabled) != job.definition() or wanted.enabled:
+            if wanted != replace(job.definition(), enabled=False):
                 wanted = checked(wanted, self._targets, zone_given=zone_given)
             job, queued = await self._edit(tx, job, wanted)
         self._tell(job.id, queued)

@@ -16,11 +16,11 @@ from app.domain.job import PersistedJob
 from app.domain.recurrence import Recurrence
 from app.domain.schedule import parse
 from app.domain.span import UNSCHEDULABLE
-from app.service.change import close_spans, idle_reason
+from app.service.change import close_spans, host_of, idle_reason
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
 from app.service.validation import require_future
-from app.target.endpoint import canonical_endpoint, host_key
+from app.target.endpoint import canonical_endpoint
 
 BATCH = 200
 
@@ -52,7 +52,7 @@ async def _begin(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime, *,
     for reason in {reason for reason in idle.values() if reason}:
         await tx.spans.open([(job.uid, job.version) for job in jobs if idle[job.uid] == reason], at, reason)
     written = [replace(job, next_run=None) if idle[job.uid] else job for job in jobs]
-    await tx.jobs.write([(job, _host(job)) for job in written], COMPUTED_UNDER)
+    await tx.jobs.write([(job, host_of(job)) for job in written], COMPUTED_UNDER)
     await tx.versions.end([job.uid for job in jobs], at)
     await tx.versions.begin(jobs, at)
 
@@ -74,11 +74,3 @@ def _zone(job: PersistedJob) -> str:
     """The seed knows a zone as a prefix alone."""
     prefix = parse(job.schedule, name=job.name).timezone
     return job.timezone if prefix == "UTC" else prefix
-
-
-def _host(job: PersistedJob) -> str:
-    """A job whose schedule can't be read may still be triggered."""
-    try:
-        return host_key(canonical_endpoint(job.endpoint or ""))
-    except InvalidInput:
-        return ""

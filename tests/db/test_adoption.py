@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 
 from app.db import migrate
 from app.db.tables import cron_jobs
+from app.domain.errors import InvalidInput
 from app.domain.job import DayRule
 from app.service.upgrade import upgrade
 from tests.conftest import sqlite_url_of
@@ -98,6 +99,16 @@ async def test_what_cannot_be_scheduled_is_kept_and_says_why(adopted: Ledger, na
     mended = await adopted.patch(name, schedule="@hourly", endpoint="http://one.example/")
     assert (mended.problem, mended.next_run is not None) == (None, True)
     await adopted.jobs.delete(name)
+
+
+@pytest.mark.parametrize("name", ["broken", "nowhere", "never"])
+async def test_what_cannot_be_scheduled_can_be_paused_and_not_resumed(adopted: Ledger, name: str) -> None:
+    before = await adopted.jobs.get(name)
+    paused = await adopted.jobs.set_enabled(name, enabled=False)
+    assert (paused.enabled, paused.problem) == (False, before.problem)
+    assert [span.reason for span in await adopted.spans_of(paused) if span.until is None] == ["paused"]
+    with pytest.raises(InvalidInput):
+        await adopted.jobs.set_enabled(name, enabled=True)
 
 
 async def test_a_disabled_row_stands_in_a_span(adopted: Ledger) -> None:
