@@ -39,6 +39,12 @@ async def test_killing_one_of_two_replicas_repeats_no_instant_and_leaves_none_ou
     api = Api(other.url)
     await api.create("hello", f"{sink.url}/hello")
     await sink.wait_for(3)
+
+    async def all_recorded() -> bool:
+        """A call that the ledger does not know to have ended is made again, and must be."""
+        return all(run["state"] == "succeeded" for run in await api.runs())
+
+    await eventually(all_recorded)
     await one.kill()
     await sink.wait_for(len(sink.calls) + TARGET_OF_ITS_OWN)
     await api.delete("hello")
