@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from typing import cast
 
 import uvloop
 
@@ -20,7 +21,7 @@ class Connection(asyncio.Protocol):
     calls: list[tuple[float, str, str]] = []  # noqa: RUF012  # shared by every connection of the process
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one in all but name
         self._buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -32,7 +33,6 @@ class Connection(asyncio.Protocol):
                 return
             self._buffer = self._buffer[length:]
             self.calls.append((time.time(), headers["cronledger-scheduled-for"], headers["idempotency-key"]))
-            assert isinstance(self._transport, asyncio.WriteTransport)
             self._transport.write(ANSWER)
 
 

@@ -88,7 +88,7 @@ async def test_a_candidate_of_an_older_version_is_stale(ledger: Ledger, clock: F
     assert await ledger.runs_of(job) == []
 
 
-@pytest.mark.parametrize("end", ["pause", "delete", "switch"])
+@pytest.mark.parametrize("end", ["pause", "delete", "switch", "by hand"])
 async def test_a_candidate_of_a_job_that_waits_for_nothing_is_stale(ledger: Ledger, clock: FakeClock, end: str) -> None:
     job = await ledger.create()
     candidate = await ledger.candidate(job, DUE)
@@ -97,8 +97,10 @@ async def test_a_candidate_of_a_job_that_waits_for_nothing_is_stale(ledger: Ledg
             await ledger.jobs.set_enabled("job", enabled=False)
         case "delete":
             await ledger.jobs.delete("job")
-        case _:
+        case "switch":
             await ledger.switch.pause()
+        case _:
+            await ledger.overwrite(job, enabled=False)
     clock.step(MINUTE)
     assert (await ledger.claims.claim(ME, [candidate], roomy())).stale == [candidate]
     assert await ledger.runs_of(job) == []

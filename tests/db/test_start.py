@@ -136,12 +136,12 @@ async def test_a_manual_run_of_a_paused_job_is_started(ledger: Ledger, clock: Fa
 async def test_pending_runs_are_told_earliest_first_without_those_of_full_hosts(
     ledger: Ledger, clock: FakeClock
 ) -> None:
-    ends = [
-        await ledger.create(f"{host}-{at}", f"0 {at} 12 * * *", endpoint=f"http://{host}.example/")
-        for at, host in enumerate(("late", "full", "early"), start=1)
+    jobs = [
+        await ledger.create(host, f"0 {minute} 12 * * *", endpoint=f"http://{host}.example/")
+        for minute, host in enumerate(("late", "full", "early"), start=1)
     ]
-    for job in ends:
-        clock.step(MINUTE)
+    clock.step(3 * MINUTE)
+    for job in jobs[::-1]:
         await ledger.claim(clock.now(), job, slots=room_for(0))
 
     async def hosts(limit: int, full: list[str], overdue: timedelta) -> list[str]:
