@@ -13,7 +13,7 @@ from app.db.engine import Database
 from app.db.jobs import JobFilter
 from app.db.transaction import Transaction, reading, transaction
 from app.domain.claim import Queued
-from app.domain.errors import InvalidInput, JobNotFound, VersionMismatch
+from app.domain.errors import InvalidInput, JobNotFound, NameTaken, VersionMismatch
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.service.change import anchor_for, change, close_spans, idle_reason
@@ -56,16 +56,12 @@ class JobService:
     ) -> tuple[PersistedJob, bool]:
         """Create the job or make it this; the flag says whether it is new."""
         definition = checked(definition, self._targets, zone_given=zone_given)
-        async with transaction(self._database) as tx:
-            job = await tx.jobs.lock(definition.name)
-            if job is None:
-                _check_version(None, if_version)
-                created, queued = await self._create(tx, definition), list[Queued]()
-            else:
-                _check_version(job, if_version)
-                created, queued = await self._edit(tx, job, definition)
-        self._tell(created.id, queued)
-        return created, job is None
+        try:
+            job, new, queued = await self._replace(definition, if_version)
+        except NameTaken:  # somebody made it between our look and our insert
+            job, new, queued = await self._replace(definition, if_version)
+        self._tell(job.id, queued)
+        return job, new
 
     async def edit(
         self, name: str, to: Edit, *, if_version: int | None = None, zone_given: bool = True
@@ -111,6 +107,17 @@ class JobService:
             return job, []
         after = at if job.next_run is None else min(at, job.next_run - RESOLUTION)
         return job, await to_thread(_times, Recurrence.of(job, job.anchor), after, count)
+
+    async def _replace(
+        self, definition: JobDefinition, if_version: int | None
+    ) -> tuple[PersistedJob, bool, list[Queued]]:
+        async with transaction(self._database) as tx:
+            job = await tx.jobs.lock(definition.name)
+            _check_version(job, if_version)
+            if job is None:
+                return await self._create(tx, definition), True, []
+            changed, queued = await self._edit(tx, job, definition)
+        return changed, False, queued
 
     async def _create(self, tx: Transaction, definition: JobDefinition) -> PersistedJob:
         stopped = await tx.switch.paused()

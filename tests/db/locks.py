@@ -21,7 +21,9 @@ class Gate:
         self._transaction = transaction
 
     async def open(self) -> None:
-        await self._transaction.rollback()
+        """Let go; a second time does no harm."""
+        if self._connection.is_in_transaction():
+            await self._transaction.rollback()
 
     async def until_waiting(self, sessions: int) -> None:
         """Return as soon as so many sessions of this database wait for a lock."""
@@ -38,7 +40,9 @@ async def gate(url: str, statement: str) -> AsyncIterator[Gate]:
     try:
         transaction = connection.transaction()
         await transaction.start()
+        held = Gate(connection, transaction)
         await connection.execute(statement)
-        yield Gate(connection, transaction)
+        yield held
+        await held.open()
     finally:
-        connection.terminate()
+        await connection.close(timeout=BOUND)

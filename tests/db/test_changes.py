@@ -88,6 +88,7 @@ async def test_a_connection_that_is_lost_is_made_anew_and_changes_may_have_been_
     postgres: Ledger, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(changes, "_PING_SECONDS", 2 * BOUND)
     hearing = asyncio.create_task(_next(feed))
     await _terminate_listeners(postgres)
     assert await hearing is None

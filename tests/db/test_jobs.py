@@ -21,6 +21,7 @@ from app.domain.errors import (
 )
 from app.domain.job import DayRule, JobDefinition, PersistedJob
 from tests.db.building import MINUTE, NOON, SECOND, Ledger
+from tests.db.locks import gate
 
 FULL = JobDefinition(
     name="full",
@@ -136,6 +137,18 @@ async def test_replace_creates_what_is_not_there_and_replaces_what_is(ledger: Le
     assert replaced.definition() == other
     assert (replaced.id, replaced.uid, replaced.version) == (made.id, made.uid, 2)
     assert (replaced.created_at, replaced.updated_at) == (NOON, NOON + MINUTE)
+
+
+async def test_two_that_put_a_new_job_at_once_make_one_and_replace_it(postgres: Ledger, rival: Ledger) -> None:
+    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+        first = asyncio.create_task(postgres.jobs.replace(FULL))
+        await held.until_waiting(1)
+        second = asyncio.create_task(rival.jobs.replace(replace(FULL, description="second")))
+        await held.until_waiting(2)
+        await held.open()
+        made, replaced = await first, await second
+    assert (made[1], replaced[1]) == (True, False)
+    assert (replaced[0].id, replaced[0].version, replaced[0].description) == (made[0].id, 2, "second")
 
 
 async def test_a_change_begins_a_version_where_the_last_one_ends(ledger: Ledger, clock: FakeClock) -> None:

@@ -155,6 +155,21 @@ async def test_pending_runs_are_told_earliest_first_without_those_of_full_hosts(
     assert await hosts(10, [], MINUTE + JUST) == everything[:1]
 
 
+async def test_a_run_that_was_cut_off_waits_behind_those_that_were_due_before(ledger: Ledger, clock: FakeClock) -> None:
+    midnight = NOON.replace(hour=0) + timedelta(days=1)
+    clock.step(midnight - 2 * MINUTE - NOON)
+    first = await ledger.create("first", "59 23 * * *")
+    second = await ledger.create("second", "1 0 * * *")
+    clock.step(MINUTE)
+    started = await ledger.running(clock.now(), first)
+    clock.step(2 * MINUTE)
+    await ledger.claim(clock.now(), second, slots=room_for(0))
+    clock.step(SECOND)
+    await ledger.record(cut_off(started))
+    found = await ledger.starts.pending(10, [], NO_WAIT)
+    assert [run.ledger_at for run in found] == [midnight + MINUTE, midnight - MINUTE]
+
+
 async def test_a_run_that_another_holds_is_passed_over(postgres: Ledger, clock: FakeClock) -> None:
     job = await pending_job(postgres, clock)
     run = queued(await postgres.run_of(job))
