@@ -7,6 +7,8 @@ from typing import Literal, get_args
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # compared, not bound
+
 
 class Settings(BaseSettings):
     """What an operator may set; the table in the README is made from these fields."""
@@ -20,6 +22,13 @@ class Settings(BaseSettings):
     database_pool: int = Field(default=10, ge=3, description="Connections that one replica keeps to the database")
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$",
+        max_length=1024,
+        description="Address under which targets reach the service, for `async_completion`; left out, it is "
+        "`http://<host>:<port>`, unless the service listens on every address",
+    )
     targets: Literal["public", "private", "any"] = Field(
         default="public",
         description="Which addresses may be called: public ones, private networks too, or any with loopback. "
@@ -35,6 +44,9 @@ class Settings(BaseSettings):
         ge=0,
         description="After SIGTERM, how long running calls may go on; keep it below the grace period of the platform",
     )
+    catch_up_rate: float = Field(
+        default=10, gt=0, le=100_000, description="Runs a second that catch up, over all replicas together"
+    )
     poll_seconds: float = Field(
         default=5, gt=0, le=5, description="How often a replica looks for changes that it was not told of"
     )
@@ -46,6 +58,15 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
+
+    @property
+    def reached_at(self) -> str | None:
+        """How targets reach this service, without a slash at the end; None where nobody has said it."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        if self.host in _EVERY_ADDRESS or self.port == 0:
+            return None
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 def settings_table() -> str:

@@ -16,10 +16,12 @@ from app import __version__
 from app.api.application import build_api
 from app.config import Settings
 from app.db import migrate
+from app.db.cancellations import CancellationSource
 from app.db.changes import PostgresChangeFeed
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database, connect
 from app.db.job_rows import JobRowSource
+from app.db.partitions import PartitionKeeper
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
@@ -29,7 +31,12 @@ from app.logs import configure_logs
 from app.metrics import Metrics
 from app.scheduler.ports import Target
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.calendars import CalendarService
+from app.service.callbacks import CallbackService
+from app.service.failing import FailingJobs
 from app.service.jobs import JobService
+from app.service.limits import LimitService
+from app.service.pauses import TimedPauses
 from app.service.recompute import recompute
 from app.service.runs import RunService
 from app.service.services import Services
@@ -64,7 +71,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     """Migrate, start, and when it ends drain. Raises StoreUnavailable where there is no database to start with."""
     await asyncio.to_thread(migrate.upgrade, settings.database_url)
     database = connect(settings.database_url, pool=settings.database_pool)
-    target = HttpTarget(Targets(settings.targets), SystemClock(), __version__)
+    target = HttpTarget(Targets(settings.targets), SystemClock(), __version__, public_url=settings.reached_at)
     metrics = Metrics()
     scheduler = build_scheduler(settings, database, target, metrics)
     services = build_services(settings, database, scheduler)
@@ -91,9 +98,13 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
     ports = Ports(
         jobs=JobRowSource(database),
         claims=ClaimTransaction(database),
-        starts=StartTransaction(database),
+        starts=StartTransaction(database, settings.catch_up_rate),
         records=RecordTransaction(database),
+        cancels=CancellationSource(database),
+        pauses=TimedPauses(database),
+        failing=FailingJobs(database),
         members=ReplicaRepository(database),
+        keeper=PartitionKeeper(database),
         target=target,
         feed=PostgresChangeFeed(settings.database_url) if listens else None,
     )
@@ -111,8 +122,11 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
 def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:
     return Services(
         database=database,
-        jobs=JobService(database, scheduler, Targets(settings.targets)),
+        jobs=JobService(database, scheduler, Targets(settings.targets), reachable=settings.reached_at is not None),
+        limits=LimitService(database),
         runs=RunService(database, scheduler),
+        callbacks=CallbackService(database, scheduler),
+        calendars=CalendarService(database, scheduler),
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,
     )

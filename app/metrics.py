@@ -20,7 +20,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.domain.claim import Claims, Finished
-from app.domain.run import State
+from app.domain.lifecycle import ENDED
+from app.domain.run import State, Trigger
 from app.scheduler.service import SchedulerService
 
 _LAG = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -83,19 +84,21 @@ class Metrics:
                 if run.state is not State.PENDING:
                     self._runs.labels(run.state, run.trigger).inc()
 
-    def recorded(self, run: Finished) -> None:
+    def recorded(self, run: Finished, became: State) -> None:
         call = run.started.call
         if call.attempt == 1:
             self._lag.labels(call.trigger).observe((run.began_at - call.scheduled_for).total_seconds())
         self._duration.observe((run.ended_at - run.began_at).total_seconds())
         if run.outcome is None:
             self._cut.inc()
-            return
-        state = State.SUCCEEDED if run.outcome.succeeded else State.FAILED
-        self._runs.labels(state, call.trigger).inc()
+        if became in ENDED:
+            self._runs.labels(became, call.trigger).inc()
 
     def discarded(self, run: Finished) -> None:  # noqa: ARG002  # one is like another
         self._discarded.inc()
+
+    def ended(self, state: State, trigger: Trigger) -> None:
+        self._runs.labels(state, trigger).inc()
 
     def _time_loop(self, loop: asyncio.AbstractEventLoop, expected: float) -> None:
         """The loop's timers go with the loop, so nothing has to stop this."""

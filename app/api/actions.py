@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import Asked, IfMatch, Name, answer
-from app.api.described import JOB, LOCATION, Responses, failing
+from app.api.described import JOB, QUEUED, failing
 from app.api.etag import wanted_version
 from app.api.jobs import job_answer
 from app.api.paths import run_path
 from app.api.schemas.job import JobOut, NextTime, NextTimes
+from app.api.schemas.note import PAUSE_EXAMPLES, PauseIn
 from app.api.schemas.page import Limit
 from app.api.schemas.run import RunOut
 from app.service.preview import local_times
 
 router = APIRouter(prefix="/v1/jobs/{name:segment}", tags=["Jobs"])
-
-_QUEUED: Responses = {202: {"description": "The run, pending.", "headers": LOCATION}}
 
 
 class NextQuery(BaseModel):
@@ -33,10 +32,20 @@ class NextQuery(BaseModel):
 @router.post(
     "/pause", operation_id="pauseJob", summary="Pause a job", response_model=JobOut, responses=JOB | failing(404, 412)
 )
-async def pause_job(asked: Asked, name: Name, if_match: IfMatch = None) -> Response:
-    """What is due from now on stands in a span, and is not run afterwards."""
+async def pause_job(
+    asked: Asked,
+    name: Name,
+    said: Annotated[PauseIn | None, Body(openapi_examples=PAUSE_EXAMPLES)] = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """What is due from now on stands in a span, and is not run afterwards.
+
+    A job that is paused already is paused anew: its note and its `until` are what was said last.
+    """
+    said = said or PauseIn()
     version = await wanted_version(asked.jobs, name, if_match)
-    return job_answer(await asked.jobs.set_enabled(name, enabled=False, if_version=version))
+    paused = await asked.jobs.set_enabled(name, enabled=False, if_version=version, note=said.note, until=said.until)
+    return job_answer(paused)
 
 
 @router.post(
@@ -58,7 +67,7 @@ async def resume_job(asked: Asked, name: Name, if_match: IfMatch = None) -> Resp
     summary="Run a job now",
     status_code=202,
     response_model=RunOut,
-    responses=_QUEUED | failing(404, 409),
+    responses=QUEUED | failing(404, 409),
 )
 async def trigger_job(request: Request, asked: Asked, name: Name) -> Response:
     """Once, also a job that is paused. Its schedule goes on as before."""
@@ -74,7 +83,7 @@ async def trigger_job(request: Request, asked: Asked, name: Name) -> Response:
     responses=failing(404),
 )
 async def list_next_times(asked: Asked, name: Name, query: Annotated[NextQuery, Query()]) -> Response:
-    """What the schedule says, also of a job that is paused."""
-    job, times = await asked.jobs.next_times(name, query.count)
-    local = local_times(times, job.timezone) if times else []
+    """What the schedule says, also of a job that is paused, and of what the job leaves out."""
+    job, times, excluded = await asked.jobs.next_times(name, query.count)
+    local = local_times(times, job.timezone, excluded) if times else []
     return answer(NextTimes(items=[NextTime.of(time) for time in local]))

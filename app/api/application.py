@@ -7,7 +7,20 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from app.api import actions, docs, entries, health, jobs, runs, scheduler, schedules, spans
+from app.api import (
+    actions,
+    calendars,
+    callbacks,
+    docs,
+    entries,
+    health,
+    jobs,
+    limits,
+    runs,
+    scheduler,
+    schedules,
+    spans,
+)
 from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
 from app.api.errors import handle_errors
@@ -41,7 +54,7 @@ def build_api(*, docs_url: str, version: str, lifespan: Lifespan[FastAPI] | None
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for each in (jobs, actions, runs, spans, schedules, scheduler, entries, health):
+    for each in (jobs, actions, runs, callbacks, spans, calendars, limits, schedules, scheduler, entries, health):
         api.include_router(each.router)
     docs.add_docs(api, docs_url)
     handle_errors(api)

@@ -7,11 +7,17 @@ from typing import Any
 from app.api.described import failing, problem_responses
 from app.api.examples import EXAMPLES
 from app.api.problems import FieldError, Problem
-from app.api.schemas.fields import NO_NUL
+from app.api.schemas.fields import ANY_JSON, NO_NUL
 
 TAGS = [
     {"name": "Jobs", "description": "What is to be called, and when."},
     {"name": "Runs", "description": "The ledger: what became of every instant at which a job was due."},
+    {"name": "Callbacks", "description": "For targets: the end of an attempt that was answered with 202."},
+    {"name": "Calendars", "description": "Named days and intervals, which any number of jobs leave out."},
+    {
+        "name": "Limits",
+        "description": "Keys that jobs share: how many of their runs at once, and how many in a second.",
+    },
     {"name": "Schedules", "description": "Schedules to look at before any job has them."},
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
     {"name": "Health", "description": "For load balancers and for Prometheus."},
@@ -27,7 +33,7 @@ _JSON_VALUE = {
         {"type": "object", "propertyNames": _TEXT, "additionalProperties": _JSON},
     ],
 }
-_NEEDS_NO_DATABASE = {"previewSchedule", "listEntries"}
+_NEEDS_NO_DATABASE = {"listEntries"}
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +80,7 @@ def _complete_schemas(schemas: dict[str, Any]) -> None:
         schemas.pop(unused, None)
     for name in ("JobIn", "JobPut", "JobPatch"):
         schemas[name]["properties"]["body"] |= _JSON
+    _name_json(schemas)
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     for model in (Problem, FieldError):
@@ -81,3 +88,15 @@ def _complete_schemas(schemas: dict[str, Any]) -> None:
         schema.pop("$defs", None)
         schemas[model.__name__] = schema
     schemas["Json"] = _JSON_VALUE
+
+
+def _name_json(schema: Any) -> None:  # noqa: ANN401  # whatever a schema holds
+    if isinstance(schema, dict):
+        if schema.get("format") == ANY_JSON:
+            schema.clear()
+            schema |= _JSON
+        for each in schema.values():
+            _name_json(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _name_json(each)

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.api.schemas.text import sound
 from app.domain.errors import InvalidCursor
 
-Kind = Literal["jobs", "runs", "spans", "entries"]
+Kind = Literal["jobs", "calendars", "limits", "runs", "spans", "entries"]
 K = TypeVar("K", str, int, UUID)
 
 _END = 4_102_444_800_000

@@ -26,7 +26,7 @@ Measured = Annotated[Metrics, Depends(_metrics)]
 Name = Annotated[JobName, Path(description="The job's name, percent-encoded.", examples=["nightly-report"])]
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description="ETag of the job that the change was made for; its version alone counts."),
+    Header(alias="If-Match", description="ETag of what the change was made for; its version alone counts."),
 ]
 IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="ETag of the answer that the caller has already.")

@@ -16,6 +16,7 @@ LINK = {"Link": {"description": 'The page after this one, `rel="next"`; none on 
 
 NOT_MODIFIED: Responses = {304: {"description": "The caller has this answer already.", "headers": ETAG}}
 PAGE: Responses = {200: {"description": "A page.", "headers": LINK}}
+QUEUED: Responses = {202: {"description": "The run, pending.", "headers": LOCATION}}
 JOB: Responses = {200: {"description": "The job.", "headers": ETAG}}
 
 

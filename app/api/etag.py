@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import Protocol
 
-from app.domain.errors import JobNotFound, VersionMismatch
-from app.service.jobs import JobService
+from app.domain.errors import NotFound, VersionMismatch
 
 _TAG = re.compile(r'(?:W/)?"(?:(?P<version>[0-9]{1,9})\.)?[^"]*"')
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+class Kept(Protocol):
+    """What keeps jobs, or calendars."""
+
+    async def get(self, name: str, /) -> _Versioned: ...
 
 
 def etag(version: int, answer: bytes) -> str:
@@ -23,23 +34,23 @@ def is_known(tag: str, if_none_match: str | None) -> bool:
     return if_none_match.strip() == "*" or tag in known
 
 
-async def wanted_version(jobs: JobService, name: str, if_match: str | None) -> int | None:
-    """The version that the job must have, or None where any will do. Raises VersionMismatch (RFC 9110, 13.1.1)."""
+async def wanted_version(kept: Kept, name: str, if_match: str | None) -> int | None:
+    """The version that it must have, or None where any will do. Raises VersionMismatch (RFC 9110, 13.1.1)."""
     if if_match is None:
         return None
     versions = {int(match["version"]) for match in _TAG.finditer(if_match) if match["version"]}
     if len(versions) == 1:
         return versions.pop()
-    current = await _current_version(jobs, name)
+    current = await _current_version(kept, name)
     if if_match.strip() == "*" or current in versions:
         return current
     raise VersionMismatch(
-        f"If-Match names no version that the job {name} is at.", remedy="Send the ETag of the job as you read it."
+        f"If-Match names no version that {name} is at.", remedy="Send the ETag that came with it when you read it."
     )
 
 
-async def _current_version(jobs: JobService, name: str) -> int:
+async def _current_version(kept: Kept, name: str) -> int:
     try:
-        return (await jobs.get(name)).version
-    except JobNotFound as error:
-        raise VersionMismatch(f"If-Match asks for a job named {name}, and there is none.") from error
+        return (await kept.get(name)).version
+    except NotFound as error:
+        raise VersionMismatch(f"If-Match asks for {name}, and there is none.") from error

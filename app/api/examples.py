@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.api.schemas import job_in
+from app.api.schemas import calendar, job_in
+from app.api.schemas.policies import PolicyFields
 
 _JOB = "01a20cfb-9710-75db-ae7d-f446411586ba"
 _RUN = "01a21062-1c40-8f1e-9a0b-1c2d3e4f5a6b"
 
+POLICIES: dict[str, Any] = PolicyFields().model_dump(mode="json")
 JOB: dict[str, Any] = job_in.EXAMPLE | {
     "id": _JOB,
     "day_rule": "or",
@@ -19,8 +21,16 @@ JOB: dict[str, Any] = job_in.EXAMPLE | {
     "timeout_seconds": 30.0,
     "starts_at": None,
     "ends_at": None,
+    "dst_gap": "after",
+    "dst_overlap": "first",
+    **POLICIES,
     "version": 1,
     "problem": None,
+    "completed": False,
+    "runs_made": 12,
+    "failures_in_a_row": 0,
+    "pause_note": None,
+    "paused_until": None,
     "next_run": "2027-01-04T02:30:00Z",
     "last_run": "2027-01-01T02:30:00.012345Z",
     "last_success": "2027-01-01T02:30:00.512345Z",
@@ -37,6 +47,11 @@ RUN: dict[str, Any] = {
     "trigger": "schedule",
     "state": "succeeded",
     "reason": None,
+    "due_at": "2027-01-01T02:30:00Z",
+    "deadline_at": None,
+    "waiting_for": None,
+    "retry_of": None,
+    "cancel_requested": False,
     "attempt": 1,
     "started_at": "2027-01-01T02:30:00.012345Z",
     "finished_at": "2027-01-01T02:30:00.512345Z",
@@ -54,5 +69,20 @@ SPAN: dict[str, Any] = {
     "until": None,
     "count": None,
     "reason": "paused",
+    "note": "the target is being moved",
 }
-EXAMPLES = {"JobOut": JOB, "RunOut": RUN, "SpanOut": SPAN}
+CALENDAR: dict[str, Any] = calendar.EXAMPLE | {
+    "version": 1,
+    "created_at": "2026-12-31T09:00:00.123456Z",
+    "updated_at": "2026-12-31T09:00:00.123456Z",
+}
+LIMIT: dict[str, Any] = {
+    "key": "warehouse",
+    "max_concurrency": 7,
+    "rate_per_second": None,
+    "in_use": 7,
+    "waiting": 12,
+    "created_at": "2027-01-01T09:00:00.123456Z",
+    "updated_at": "2027-01-01T09:00:00.123456Z",
+}
+EXAMPLES = {"LimitOut": LIMIT, "CalendarOut": CALENDAR, "JobOut": JOB, "RunOut": RUN, "SpanOut": SPAN}

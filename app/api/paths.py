@@ -44,6 +44,14 @@ def job_path(request: Request, name: str) -> str:
     return f"{request.scope.get('root_path', '')}/v1/jobs/{quote(name, safe='')}"
 
 
+def calendar_path(request: Request, name: str) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/calendars/{quote(name, safe='')}"
+
+
+def limit_path(request: Request, key: str) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/limits/{quote(key, safe='')}"
+
+
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
 

@@ -26,13 +26,27 @@ class Kind(Enum):
     NOT_FOUND = ("not-found", 404, "Nothing is here", "There is nothing at this path.")
     JOB_NOT_FOUND = ("job-not-found", 404, "No such job", "There is no job named nightly-report.")
     RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
+    CALENDAR_NOT_FOUND = ("calendar-not-found", 404, "No such calendar", "There is no calendar named holidays.")
+    LIMIT_NOT_FOUND = ("limit-not-found", 404, "No such limit", "There is no limit for the key warehouse.")
+    CALLBACK_NOT_FOUND = (
+        "callback-not-found",
+        404,
+        "No such callback",
+        "No attempt of a run waits for this callback.",
+    )
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Not a method of this path", "TRACE is not among GET, POST.")
     CONFLICT = ("conflict", 409, "Contradicts what is stored", "The job nightly-report has no endpoint to call.")
     NAME_TAKEN = ("name-taken", 409, "The name is taken", "A job named nightly-report exists already.")
+    CALENDAR_IN_USE = (
+        "calendar-in-use",
+        409,
+        "The calendar is in use",
+        "The job nightly-report names the calendar holidays.",
+    )
     VERSION_MISMATCH = (
         "version-mismatch",
         412,
-        "The job was changed",
+        "It was changed meanwhile",
         "If-Match names version 3, and it is at version 4 now.",
     )
     BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large", "The body is larger than 1 MiB.")
@@ -51,6 +65,13 @@ class Kind(Enum):
         "'0 0 30 2 *' has no occurrence before the year 2100.",
     )
     UNKNOWN_TIMEZONE = ("unknown-timezone", 422, "The time zone is unknown", "There is no time zone 'Berlin'.")
+    UNKNOWN_CALENDAR = ("unknown-calendar", 422, "The calendar is unknown", "There is no calendar named holidays.")
+    INVALID_CALENDAR = (
+        "invalid-calendar",
+        422,
+        "The file is no calendar that can be read",
+        "The event at line 12: DTSTART '2027-13-01' is no date.",
+    )
     INVALID_ENDPOINT = ("invalid-endpoint", 422, "The endpoint can't be called", "endpoint: 'ftp://a' is not for HTTP.")
     REFUSED_TARGET = (
         "refused-target",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from app.db.policies import policies_in_force
 from app.db.tables import cron_jobs
 from app.db.types import AnyRow
+from app.domain.callback import digest, new_token
 from app.domain.claim import Started
 from app.domain.run import Call, Trigger
 
@@ -20,7 +23,10 @@ CALL_COLUMNS = (
     cron_jobs.c.headers,
     cron_jobs.c.body,
     cron_jobs.c.timeout_seconds,
+    cron_jobs.c.policies,
 )
+
+CALLBACK_COLUMNS = ("called_at", "callback_token", "callback_seconds")
 
 
 def started(  # noqa: PLR0913  # each is a fact of the run that the job's row does not have
@@ -33,8 +39,12 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
     attempt: int,
     fence: int,
     started_at: datetime,
+    deadline_at: datetime | None = None,
+    failures: int = 0,
+    first_started_at: datetime | None = None,
 ) -> Started:
     """`job` is a row with CALL_COLUMNS."""
+    policies = policies_in_force(job.policies)
     call = Call(
         run_id=run_id,
         job_id=job.uid,
@@ -48,5 +58,26 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         headers=job.headers,
         body=job.body,
         timeout_seconds=job.timeout_seconds,
+        success=policies.success,
+        callback_token=None if policies.async_completion is None else new_token(),
     )
-    return Started(call, ledger_at, fence, job.host, started_at)
+    return Started(
+        call,
+        ledger_at,
+        fence,
+        job.host,
+        started_at,
+        policies=policies,
+        deadline_at=deadline_at,
+        failures=failures,
+        first_started_at=first_started_at,
+    )
+
+
+def callback_values(started: Started) -> dict[str, Any]:
+    """The columns of a run by which a callback of this attempt is known, and the attempt brought to its end."""
+    token, completion = started.call.callback_token, started.policies.async_completion
+    if token is None or completion is None:
+        return dict.fromkeys(CALLBACK_COLUMNS)
+    values = (started.started_at, digest(token), completion.timeout_seconds)
+    return dict(zip(CALLBACK_COLUMNS, values, strict=True))

@@ -12,10 +12,14 @@ from sqlalchemy import Executable, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.calls import CALLBACK_COLUMNS
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import job_runs
+from app.domain.entries import JobRow
 from app.domain.identity import occurrence_id
+from app.domain.job import PersistedJob
 from app.domain.misfire import PlannedRun
+from app.domain.timing import deadline_at, due_at
 
 _COLUMNS = [
     job_runs.c.id,
@@ -33,6 +37,11 @@ _COLUMNS = [
     job_runs.c.takeovers,
     job_runs.c.owner,
     job_runs.c.started_at,
+    job_runs.c.deadline_at,
+    job_runs.c.waiting_for,
+    job_runs.c.limit_key,
+    job_runs.c.retry_of,
+    *(job_runs.c[name] for name in CALLBACK_COLUMNS),
 ]
 
 
@@ -53,9 +62,11 @@ async def insert_runs(connection: AsyncConnection, values: Iterable[dict[str, An
     return set(await connection.scalars(_statement(dialect), {"rows": encode(dialect, values)}))
 
 
-def planned_values(job_id: UUID, job_name: str, version: int, run: PlannedRun) -> dict[str, Any]:
+def planned_values(job: JobRow | PersistedJob, run: PlannedRun, claimed_at: datetime) -> dict[str, Any]:
     """The row of one occurrence."""
-    values = new_values(occurrence_id(job_id, run.occurrence), run.occurrence, job_id, job_name, version)
+    due = due_at(run, job.uid, job.policies)
+    values = new_values(occurrence_id(job.uid, run.occurrence), run.occurrence, job.uid, job.name, job.version)
+    values |= {"due_at": due, "deadline_at": deadline_at(run, due, claimed_at, job.policies)}
     return values | {"trigger": run.trigger, "state": run.state, "reason": run.reason}
 
 
@@ -74,4 +85,9 @@ def new_values(run_id: UUID, at: datetime, job_id: UUID, job_name: str, version:
         "takeovers": 0,
         "owner": None,
         "started_at": None,
+        "deadline_at": None,
+        "waiting_for": None,
+        "limit_key": None,
+        "retry_of": None,
+        **dict.fromkeys(CALLBACK_COLUMNS),
     }

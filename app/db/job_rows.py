@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, Select, select, update
 
+from app.db.calendars import SharedCalendars
 from app.db.engine import Database
+from app.db.readable import readable
 from app.db.spans import SpanRepository
 from app.db.tables import cron_jobs
-from app.db.types import AnyRow
 from app.domain.entries import JobRow
-from app.domain.job import DayRule, JobDefinition
+from app.domain.exclude import calendar_names
+from app.domain.exclusion import Listed, resolve
+from app.domain.job import JobDefinition
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.span import UNSCHEDULABLE
 
 _WAITING = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
-_COLUMNS = [
-    cron_jobs.c[name]
-    for name in (
-        *("id", "uid", "name", "version", "next_run", "schedule"),
-        *("timezone", "day_rule", "anchor", "starts_at", "ends_at"),
-    )
-]
+_DEFINED = ("name", "schedule", "timezone", "day_rule", "starts_at", "ends_at", "dst_gap", "dst_overlap", "policies")
+_COLUMNS = [cron_jobs.c[name] for name in ("id", "uid", "version", "next_run", "anchor", *_DEFINED)]
+
+_log = structlog.get_logger()
 
 
 class JobRowSource:
@@ -32,6 +33,7 @@ class JobRowSource:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._calendars = SharedCalendars()
 
     async def time(self) -> datetime:
         async with self._database.read() as connection:
@@ -68,19 +70,26 @@ class JobRowSource:
             await SpanRepository(connection).open([(row.uid, version)], row.next_run - RESOLUTION, UNSCHEDULABLE)
 
     async def _rows(self, which: ColumnElement[bool], limit: int | None = None) -> list[JobRow]:
+        """A row that this program can't read is set aside, lest it stop those beside it."""
         query: Select[Any] = select(*_COLUMNS).where(_WAITING, which).order_by(cron_jobs.c.id).limit(limit)
         async with self._database.read() as connection:
-            return [_job_row(row) for row in await connection.execute(query)]
+            found = [readable(row._asdict()) for row in await connection.execute(query)]
+            # Read after the rows: a job may come with a later calendar than its version knew, and then loses the claim.
+            calendars = await self._calendars.read(connection, _named(values for values, _ in found))
+        unreadable = [(values, problem) for values, problem in found if problem]
+        for values, problem in unreadable:
+            _log.error("job set aside", job=values["name"], problem=problem)
+            await self.set_aside(values["id"], values["version"], problem)
+        return await self._rows(which, limit) if unreadable else [_job_row(values, calendars) for values, _ in found]
 
 
-def _job_row(row: AnyRow) -> JobRow:
-    definition = JobDefinition(
-        name=row.name,
-        schedule=row.schedule,
-        endpoint=None,
-        timezone=row.timezone,
-        day_rule=DayRule(row.day_rule),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-    )
-    return JobRow(row.id, row.uid, row.name, row.version, row.next_run, Recurrence.of(definition, row.anchor))
+def _named(found: Iterable[dict[str, Any]]) -> set[str]:
+    return {name for values in found for name in calendar_names(values["policies"].exclude)}
+
+
+def _job_row(values: dict[str, Any], calendars: Mapping[str, Listed]) -> JobRow:
+    defined = {name: values[name] for name in _DEFINED}
+    recurrence = Recurrence.of(JobDefinition(**defined, endpoint=None), values["anchor"])
+    facts = {name: values[name] for name in ("id", "uid", "name", "version", "next_run", "policies")}
+    exclusions = resolve(values["policies"].exclude, values["timezone"], calendars)
+    return JobRow(**facts, recurrence=recurrence, exclusions=exclusions)

@@ -8,20 +8,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, insert, select, update
+from sqlalchemy import Select, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.policies import dump_policies, uses_calendar
+from app.db.readable import readable
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import cron_jobs
+from app.db.tables import FAILING, cron_jobs
 from app.db.types import AnyRow
 from app.domain.errors import NameTaken
-from app.domain.job import DayRule, JobDefinition, PersistedJob
+from app.domain.job import JobDefinition, PersistedJob
 
 _FIELDS = [each.name for each in fields(PersistedJob)]
 _DEFINED = [each.name for each in fields(JobDefinition)]
 _COLUMNS = [cron_jobs.c[name] for name in _FIELDS]
-_WRITTEN = [*_DEFINED, "version", "anchor", "next_run", "problem", "updated_at"]
+_WRITTEN = [
+    *(*_DEFINED, "version", "anchor", "next_run", "problem", "updated_at"),
+    *("completed", "runs_made", "failures_in_a_row", "pause_note", "paused_until"),
+]
+_COURSE = ("next_run", "completed", "runs_made")
 _WRITE = (
     update(cron_jobs)
     .where(cron_jobs.c.id == bindparam("written"))
@@ -34,6 +40,7 @@ class JobFilter:
     """`labels` must all match; `text` is looked for in the name."""
 
     enabled: bool | None = None
+    completed: bool | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     text: str | None = None
 
@@ -50,6 +57,23 @@ class JobRepository:
     async def lock(self, name: str) -> PersistedJob | None:
         return await self._one(select(*_COLUMNS).where(cron_jobs.c.name == name).with_for_update())
 
+    async def lock_unless_locked(self, job_id: int) -> PersistedJob | None:
+        """None too where another transaction has it."""
+        return await self._one(select(*_COLUMNS).where(cron_jobs.c.id == job_id).with_for_update(skip_locked=True))
+
+    async def paused_until(self, at: datetime, limit: int) -> list[int]:
+        """Ids of jobs whose pause was to end by then."""
+        query = select(cron_jobs.c.id).where(cron_jobs.c.paused_until <= at)
+        return list(await self._connection.scalars(query.order_by(cron_jobs.c.paused_until).limit(limit)))
+
+    async def failing(self, limit: int) -> list[int]:
+        """Ids of jobs that wait for an occurrence and have failed as often in a row as they may."""
+        job = cron_jobs.c
+        most = job.policies["pause_after_failures"].as_integer()
+        waiting = job.enabled & job.next_run.is_not(None)
+        query = select(job.id).where(text(FAILING), waiting, job.failures_in_a_row >= most)
+        return list(await self._connection.scalars(query.limit(limit)))
+
     async def lock_scheduled(self, limit: int) -> list[PersistedJob]:
         """Jobs that wait for an occurrence, by id."""
         waiting = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
@@ -58,10 +82,26 @@ class JobRepository:
     async def lock_among(self, uids: Sequence[UUID]) -> list[PersistedJob]:
         return await self._locked(select(*_COLUMNS).where(cron_jobs.c.uid.in_(uids)))
 
-    async def lock_computed_before(self, rules: str, limit: int) -> list[PersistedJob]:
-        """Jobs whose next time was computed under earlier rules; those that another replica is busy with left out."""
-        query = select(*_COLUMNS).where(cron_jobs.c.computed_under < rules).order_by(cron_jobs.c.id).limit(limit)
-        return [_job(row) for row in await self._connection.execute(query.with_for_update(skip_locked=True))]
+    async def lock_using(self, calendar: str, after: int, limit: int) -> list[PersistedJob]:
+        """A page by id of the jobs that name the calendar."""
+        named = uses_calendar(self._connection.dialect.name, calendar)
+        return await self._locked(select(*_COLUMNS).where(cron_jobs.c.id > after, named).limit(limit))
+
+    async def using(self, calendar: str) -> dict[int, str]:
+        """Names of the jobs that name the calendar, by the jobs' integer ids."""
+        query = select(cron_jobs.c.id, cron_jobs.c.name).order_by(cron_jobs.c.name)
+        found = await self._connection.execute(query.where(uses_calendar(self._connection.dialect.name, calendar)))
+        return {row.id: row.name for row in found}
+
+    async def lock_computed_before(self, rules: str, after: int, limit: int) -> tuple[list[PersistedJob], int | None]:
+        """A page by id of the jobs whose next time was computed under earlier rules, and the last id of the page.
+
+        Jobs that another replica is busy with are left out, and so are those that this program can't read.
+        """
+        query = select(*_COLUMNS).where(cron_jobs.c.computed_under < rules, cron_jobs.c.id > after)
+        query = query.order_by(cron_jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+        found = list(await self._connection.execute(query))
+        return [_job(row) for row in found if not readable(row._asdict())[1]], found[-1].id if found else None
 
     async def page(self, filters: JobFilter, after: str | None, limit: int) -> list[PersistedJob]:
         """By name; `after` is the last name of the page before."""
@@ -72,7 +112,7 @@ class JobRepository:
 
     async def add(self, definition: JobDefinition, **columns: Any) -> PersistedJob:
         """Raises NameTaken."""
-        values = {name: getattr(definition, name) for name in _DEFINED} | columns
+        values = _values(definition, _DEFINED) | columns
         try:
             found = await self._connection.execute(insert(cron_jobs).values(values).returning(*_COLUMNS))
         except IntegrityError as error:
@@ -86,23 +126,29 @@ class JobRepository:
     async def write(self, jobs: Iterable[tuple[PersistedJob, str]], computed_under: str) -> None:
         """Write jobs as they are given, each with the host that it calls, but for the facts that recording writes."""
         values = [
-            {name: getattr(job, name) for name in _WRITTEN}
-            | {"written": job.id, "host": host, "computed_under": computed_under}
+            _values(job, _WRITTEN) | {"written": job.id, "host": host, "computed_under": computed_under}
             for job, host in jobs
         ]
         if values:
             await self._connection.execute(_WRITE, values)
 
-    async def reschedule(self, times: Mapping[int, datetime | None]) -> None:
-        """Set `next_run` alone, by the jobs' integer ids."""
-        dialect = self._connection.dialect.name
-        sent = rows(dialect, columns_of(cron_jobs.c.id, cron_jobs.c.next_run))
-        moved = update(cron_jobs).where(cron_jobs.c.id == sent.c.id).values(next_run=sent.c.next_run)
-        values = ({"id": job_id, "next_run": at} for job_id, at in times.items())
-        await self._connection.execute(moved, {"rows": encode(dialect, values)})
+    async def reschedule(self, jobs: Iterable[PersistedJob]) -> None:
+        """Write how far the jobs are, and no new version of them."""
+        await self._move(jobs, _COURSE)
+
+    async def renew(self, jobs: Iterable[PersistedJob]) -> None:
+        """The same as new versions, of which nothing else is new."""
+        await self._move(jobs, (*_COURSE, "version", "updated_at"))
 
     async def remove(self, job_id: int) -> None:
         await self._connection.execute(delete(cron_jobs).where(cron_jobs.c.id == job_id))
+
+    async def _move(self, jobs: Iterable[PersistedJob], names: Sequence[str]) -> None:
+        dialect = self._connection.dialect.name
+        sent = rows(dialect, columns_of(cron_jobs.c.id, *(cron_jobs.c[name] for name in names)))
+        values = ({"id": job.id} | {name: getattr(job, name) for name in names} for job in jobs)
+        moved = update(cron_jobs).where(cron_jobs.c.id == sent.c.id).values({name: sent.c[name] for name in names})
+        await self._connection.execute(moved, {"rows": encode(dialect, values)})
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> PersistedJob | None:
         row = (await self._connection.execute(query)).first()
@@ -116,6 +162,8 @@ class JobRepository:
 def _filtered(query: Select[*tuple[Any, ...]], filters: JobFilter) -> Select[*tuple[Any, ...]]:
     if filters.enabled is not None:
         query = query.where(cron_jobs.c.enabled == filters.enabled)
+    if filters.completed is not None:
+        query = query.where(cron_jobs.c.completed == filters.completed)
     for key, value in filters.labels.items():
         query = query.where(cron_jobs.c.labels[key].as_string() == value)
     if filters.text:
@@ -124,5 +172,9 @@ def _filtered(query: Select[*tuple[Any, ...]], filters: JobFilter) -> Select[*tu
 
 
 def _job(row: AnyRow) -> PersistedJob:
-    values = dict(row._mapping)
-    return PersistedJob(**values | {"day_rule": DayRule(values["day_rule"])})
+    values, problem = readable(row._asdict())
+    return PersistedJob(**values | ({"problem": problem} if problem else {}))
+
+
+def _values(job: JobDefinition, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(job, name) for name in names} | {"policies": dump_policies(job.policies)}

@@ -15,6 +15,17 @@ DAYS_AHEAD = 14
 _NO_PARTITION = "23514"
 
 
+class PartitionKeeper:
+    """See `scheduler.ports.Keeper`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tend(self) -> None:
+        """So that the inserts of a new day find its partition made."""
+        await ensure_partitions(self._database)
+
+
 def is_missing_partition(error: BaseException) -> bool:
     """Whether an insert found no partition for its day."""
     return isinstance(error, IntegrityError) and getattr(error.orig, "sqlstate", None) == _NO_PARTITION
@@ -34,23 +45,28 @@ async def make_partitions(connection: AsyncConnection, instants: Iterable[dateti
     """Make those of the days of `instants` that are missing, in the caller's transaction."""
     if connection.dialect.name != "postgresql":
         return
-    wanted = {instant.astimezone(UTC).date() for instant in instants}
-    if missing := wanted - await _existing(connection):
+    days = {instant.astimezone(UTC).date() for instant in instants}
+    if await _missing(connection, days):
+        # For two who make the same at once: the second one looks again.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"))
-        for day in sorted(missing - await _existing(connection)):
+        for day in await _missing(connection, days):
             await _make(connection, day)
 
 
-async def _existing(connection: AsyncConnection) -> set[date]:
-    names = await connection.scalars(
-        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'job_runs'::regclass")
-    )
-    return {datetime.strptime(name.removeprefix("job_runs_"), "%Y%m%d").replace(tzinfo=UTC).date() for name in names}
+async def _missing(connection: AsyncConnection, days: Iterable[date]) -> list[date]:
+    """Those that have no partition of our name, in order; partitions of other names may be there, and are let be."""
+    query = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'job_runs'::regclass"
+    names = set(await connection.scalars(text(query)))
+    return [day for day in sorted(days) if _name(day) not in names]
+
+
+def _name(day: date) -> str:
+    return f"job_runs_{day:%Y%m%d}"
 
 
 async def _make(connection: AsyncConnection, day: date) -> None:
     """CREATE TABLE ... PARTITION OF would block behind any reader of the ledger; LIKE and ATTACH doesn't."""
-    name = f"job_runs_{day:%Y%m%d}"
+    name = _name(day)
     await connection.execute(text(f"CREATE TABLE {name} (LIKE job_runs INCLUDING ALL)"))
     await connection.execute(
         text(

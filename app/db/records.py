@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.callbacks import REPORTED, reported
+from app.db.ends import AttemptEnds
 from app.db.engine import Database
-from app.db.results import FACTS, JobFacts, job_facts, run_result
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import cron_jobs, job_runs
-from app.db.types import AnyRow, UtcDateTime
-from app.domain.claim import Finished, Held
-from app.domain.identity import ledger_window
+from app.db.tables import job_runs
+from app.db.types import AnyRow
+from app.domain.claim import Finished, Held, Recorded
+from app.domain.lifecycle import require
 from app.domain.run import State
-
-_RESULT = ("state", "reason", "started_at", "finished_at", "status_code", "error", "response_excerpt")
+from app.domain.verdict import Verdict, verdict
 
 
 class RecordTransaction:
@@ -26,93 +26,42 @@ class RecordTransaction:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        run, job = job_runs.c, cron_jobs.c
-        dialect = database.dialect
-        window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
-        asked = rows(dialect, columns_of(job.uid))
-        self._lock_jobs = (
-            select(job.id, job.uid, *(job[name] for name in FACTS))
-            .join(asked, asked.c.uid == job.uid)
-            .order_by(job.id)
-            .with_for_update(key_share=True, of=cron_jobs)
-        )
-        asked_runs = rows(dialect, columns_of(run.id, run.ledger_at))
+        self._ends = AttemptEnds(database)
+        run = job_runs.c
+        asked = rows(database.dialect, columns_of(run.id, run.ledger_at))
         self._lock_runs = (
-            select(run.id, run.owner, run.fence, run.state)
-            .join(asked_runs, (asked_runs.c.id == run.id) & (asked_runs.c.ledger_at == run.ledger_at))
-            .where(window)
+            select(run.id, run.owner, run.fence, run.state, run.due_at, run.cancel_reason)
+            .add_columns(*(run[name] for name in REPORTED))
+            .join(asked, (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at))
+            .where(run.ledger_at.between(bindparam("oldest"), bindparam("newest")))
             .order_by(run.id)
             .with_for_update(of=job_runs)
         )
-        result = rows(dialect, columns_of(run.id, run.ledger_at, *(run[name] for name in _RESULT)))
-        pending = result.c.state == State.PENDING
-        self._write_runs = (
-            update(job_runs)
-            .where(run.id == result.c.id, run.ledger_at == result.c.ledger_at, window)
-            .values({name: result.c[name] for name in _RESULT})
-            .values(
-                started_at=case((run.attempt == 1, result.c.started_at), else_=run.started_at),
-                due_at=case((pending, database.now), else_=run.due_at),
-                owner=case((pending, None), else_=run.owner),
-            )
-        )
-        facts = rows(dialect, columns_of(job.id, *(job[name] for name in FACTS)))
-        self._write_jobs = update(cron_jobs).where(job.id == facts.c.id).values({name: facts.c[name] for name in FACTS})
-        stale = rows(dialect, columns_of(run.id, run.ledger_at, until=UtcDateTime()))
-        self._forget_excerpts = (
-            update(job_runs)
-            .where(run.id == stale.c.id, run.ledger_at >= stale.c.ledger_at, run.ledger_at < stale.c.until)
-            .where(run.ledger_at >= bindparam("oldest"), run.ledger_at < bindparam("newest"))
-            .values(response_excerpt=None)
-        )
 
-    async def record(self, replica: UUID, finished: Sequence[Finished]) -> set[UUID]:
-        ledger_at = [each.started.ledger_at for each in finished]
-        window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
+    async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
         async with self._database.begin() as connection:
-            jobs = await self._locked_jobs(connection, finished)
-            held = await self._held(connection, replica, finished, window)
-            kept = [each for each in finished if each.started.held in held]
-            if kept:
-                await self._write(connection, kept, jobs, window)
-        return {each.started.call.run_id for each in kept}
-
-    async def _locked_jobs(self, connection: AsyncConnection, finished: Sequence[Finished]) -> dict[UUID, AnyRow]:
-        asked = ({"uid": uid} for uid in {each.started.call.job_id for each in finished})
-        found = await connection.execute(self._lock_jobs, {"rows": self._encode(asked)})
-        return {row.uid: row for row in found}
+            jobs = await self._ends.lock_jobs(connection, {each.started.call.job_id for each in finished})
+            held = await self._held(connection, replica, finished)
+            verdicts = [_judged(each, held[each.started.held], jobs) for each in finished if each.started.held in held]
+            return await self._ends.write(connection, verdicts, jobs)
 
     async def _held(
-        self, connection: AsyncConnection, replica: UUID, finished: Sequence[Finished], window: dict[str, Any]
-    ) -> set[Held]:
-        """What this replica holds of these runs, by their rows as they are once they are locked."""
-        asked = ({"id": each.started.call.run_id, "ledger_at": each.started.ledger_at} for each in finished)
-        found = await connection.execute(self._lock_runs, {"rows": self._encode(asked)} | window)
-        return {(row.id, row.fence) for row in found if row.owner == replica and row.state == State.RUNNING}
-
-    async def _write(
-        self, connection: AsyncConnection, kept: Sequence[Finished], jobs: dict[UUID, AnyRow], window: dict[str, Any]
-    ) -> None:
-        facts = job_facts(kept, jobs)
-        results = [run_result(each, facts.get(each.started.call.job_id)) for each in kept]
-        await connection.execute(self._write_runs, {"rows": self._encode(results)} | window)
-        changed = [{"id": jobs[uid].id} | new.values() for uid, new in facts.items()]
-        if changed:
-            await connection.execute(self._write_jobs, {"rows": self._encode(changed)})
-        if stale := _outdated(facts, jobs):
-            window = {
-                "oldest": min(each["ledger_at"] for each in stale),
-                "newest": max(each["until"] for each in stale),
-            }
-            await connection.execute(self._forget_excerpts, {"rows": self._encode(stale)} | window)
-
-    def _encode(self, values: Iterable[Mapping[str, Any]]) -> str:
-        return encode(self._database.dialect, values)
+        self, connection: AsyncConnection, replica: UUID, finished: Sequence[Finished]
+    ) -> dict[Held, AnyRow]:
+        """What this replica holds of these runs: their rows as they are once they are locked."""
+        asked = [{"id": each.started.call.run_id, "ledger_at": each.started.ledger_at} for each in finished]
+        ledger_at = [each.started.ledger_at for each in finished]
+        window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
+        found = await connection.execute(self._lock_runs, {"rows": encode(self._database.dialect, asked)} | window)
+        return {(row.id, row.fence): row for row in found if row.owner == replica and row.state == State.RUNNING}
 
 
-def _outdated(facts: dict[UUID, JobFacts], jobs: dict[UUID, AnyRow]) -> list[dict[str, Any]]:
-    """The runs whose excerpt goes: each was its job's last success until now."""
-    before = ((jobs[uid].last_success_run, new.last_success_run) for uid, new in facts.items())
-    gone = [old for old, new in before if old is not None and old != new]
-    windows = ((run_id, *ledger_window(run_id)) for run_id in gone)
-    return [{"id": run_id, "ledger_at": start, "until": end} for run_id, start, end in windows]
+def _judged(run: Finished, row: AnyRow, jobs: Mapping[UUID, AnyRow]) -> tuple[Finished, Verdict]:
+    """A callback that came before its call was recorded has the word, whatever the call came to."""
+    if row.callback_status is not None:
+        run = replace(run, outcome=reported(row, run.outcome))
+    became = verdict(run, cancel_reason=row.cancel_reason, deleted=run.started.call.job_id not in jobs)
+    if became.state is State.WAITING and became.due_at is not None:
+        became = replace(became, due_at=max(became.due_at, row.due_at))  # a heartbeat may have come first
+    require(row.state, became.state)
+    return run, became

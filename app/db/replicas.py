@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, insert, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.callbacks import CallbackTransaction, reported
 from app.db.engine import Database
-from app.db.results import DELETED
+from app.db.failures import count_failures
+from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import cron_jobs, job_runs, replicas
+from app.db.tables import ACTIVE, cron_jobs, job_runs, replicas
 from app.db.types import AnyRow
-from app.domain.run import State
+from app.domain.lifecycle import require
+from app.domain.policies import Delivery, Policies
+from app.domain.run import State, Trigger
+from app.domain.verdict import DELETED, Verdict
 
 MAX_TAKEOVERS = 3
 """After so many replicas died on a run, it is taken for what kills them."""
@@ -24,12 +29,18 @@ DIED = "replica died"
 
 FORGET_DEAD_AFTER = timedelta(days=1)
 
+_RUNNING = text(f"({ACTIVE})") & (job_runs.c.state == State.RUNNING)
+_ABANDONED = _RUNNING & ~exists().where(replicas.c.id == job_runs.c.owner, ~replicas.c.dead)
+_CALLED_BACK = job_runs.c.callback_status.is_not(None)
+"""The target said what became of the call before its replica could."""
+
 
 class ReplicaRepository:
     """See `scheduler.ports.Membership`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._callbacks = CallbackTransaction(database)
 
     async def join(self, replica: UUID, hostname: str) -> None:
         now = self._database.now
@@ -49,12 +60,13 @@ class ReplicaRepository:
         async with self._database.begin() as connection:
             return await connection.scalar(renewed) is not None
 
-    async def bury(self, lease: timedelta) -> int:
+    async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:
         expired = ~replicas.c.dead & (replicas.c.heartbeat < self._database.ago(lease))
         async with self._database.begin() as connection:
             await connection.execute(update(replicas).where(expired).values(dead=True))
+        reports = await self._callbacks.end(_ABANDONED & _CALLED_BACK, reported)
         async with self._database.begin() as connection:
-            return await self._take_over(connection)
+            return reports.became + await self._take_over(connection)
 
     async def leave(self, replica: UUID) -> None:
         async with self._database.begin() as connection:
@@ -62,7 +74,7 @@ class ReplicaRepository:
 
     async def owned(self, replica: UUID) -> dict[UUID, int]:
         run = job_runs.c
-        query = select(run.id, run.fence).where(run.state == State.RUNNING, run.owner == replica)
+        query = select(run.id, run.fence).where(_RUNNING, run.owner == replica)
         async with self._database.read() as connection:
             return {row.id: row.fence for row in await connection.execute(query)}
 
@@ -70,25 +82,23 @@ class ReplicaRepository:
         """The attempt is taken back too: it never left."""
         run = job_runs.c
         async with self._database.begin() as connection:
-            held, jobs = await self._locked(connection, (run.state == State.RUNNING) & (run.owner == replica))
+            held, jobs = await self._locked(connection, _RUNNING & (run.owner == replica))
             found = [row for row in held if runs.get(row.id) == row.fence]
-            again = [row for row in found if row.job_id in jobs]
-            await self._make_pending(connection, again, attempt=run.attempt - 1)
-            await self._end(connection, [row for row in found if row not in again], State.CANCELED, DELETED)
+            await self._write(connection, [(row, _handed_back(row, jobs)) for row in found], attempt=run.attempt - 1)
         return len(found)
 
-    async def _take_over(self, connection: AsyncConnection) -> int:
+    async def _take_over(self, connection: AsyncConnection) -> list[tuple[State, Trigger]]:
         """Only a dead replica's runs are taken."""
         run = job_runs.c
-        alive = exists().where(replicas.c.id == run.owner, ~replicas.c.dead)
-        taken, jobs = await self._locked(connection, (run.state == State.RUNNING) & ~alive)
-        again = [row for row in taken if row.job_id in jobs and row.takeovers < MAX_TAKEOVERS]
-        lost = [row for row in taken if row not in again]
-        await self._make_pending(connection, again, takeovers=run.takeovers + 1)
-        await self._end(connection, lost, State.LOST, DIED, takeovers=run.takeovers + 1)
-        return len(taken)
+        taken, jobs = await self._locked(connection, _ABANDONED & ~_CALLED_BACK)
+        fates = [(row, _taken_over(row, jobs)) for row in taken]
+        await self._write(connection, fates, takeovers=run.takeovers + 1)
+        await count_failures(connection, [row for row, fate in fates if fate.state is State.LOST])
+        return [(fate.state, Trigger(row.trigger)) for row, fate in fates]
 
-    async def _locked(self, connection: AsyncConnection, which: ColumnElement[bool]) -> tuple[list[AnyRow], set[UUID]]:
+    async def _locked(
+        self, connection: AsyncConnection, which: ColumnElement[bool]
+    ) -> tuple[list[AnyRow], dict[UUID, Policies]]:
         """The runs, and those of their jobs that still exist, locked before the runs as everywhere.
 
         Runs that come to match meanwhile are left for the next look: nobody asked whether their jobs exist.
@@ -96,26 +106,49 @@ class ReplicaRepository:
         run, job = job_runs.c, cron_jobs.c
         asked = set(await connection.scalars(select(run.job_id).where(which)))
         if not asked:
-            return [], set()
-        jobs = select(job.uid).where(job.uid.in_(asked)).order_by(job.id).with_for_update(read=True, key_share=True)
-        kept = set(await connection.scalars(jobs))
-        runs = select(run.id, run.ledger_at, run.job_id, run.fence, run.takeovers).where(which).order_by(run.id)
-        found = await connection.execute(runs.with_for_update(of=job_runs))
-        return [row for row in found if row.job_id in asked], kept
+            return [], {}
+        jobs = select(job.uid, job.policies).where(job.uid.in_(asked)).order_by(job.id).with_for_update(key_share=True)
+        kept = {row.uid: policies_in_force(row.policies) for row in await connection.execute(jobs)}
+        runs = select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.fence, run.takeovers)
+        runs = runs.add_columns(run.cancel_reason).where(which).order_by(run.id).with_for_update(of=job_runs)
+        return [row for row in await connection.execute(runs) if row.job_id in asked], kept
 
-    async def _make_pending(self, connection: AsyncConnection, runs: Sequence[AnyRow], **values: Any) -> None:
-        await self._update(connection, runs, state=State.PENDING, owner=None, due_at=self._database.now, **values)
-
-    async def _end(
-        self, connection: AsyncConnection, runs: Sequence[AnyRow], state: State, reason: str, **values: Any
-    ) -> None:
-        await self._update(connection, runs, state=state, reason=reason, finished_at=self._database.now, **values)
-
-    async def _update(self, connection: AsyncConnection, runs: Sequence[AnyRow], **values: Any) -> None:
-        if not runs:
+    async def _write(self, connection: AsyncConnection, fates: Sequence[tuple[AnyRow, Verdict]], **values: Any) -> None:
+        if not fates:
             return
         run, dialect = job_runs.c, self._database.dialect
-        sent = rows(dialect, columns_of(run.id, run.ledger_at))
-        statement = update(job_runs).where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at).values(values)
-        chosen = ({"id": row.id, "ledger_at": row.ledger_at} for row in runs)
-        await connection.execute(statement, {"rows": encode(dialect, chosen)})
+        sent = rows(dialect, columns_of(run.id, run.ledger_at, run.state, run.reason))
+        pending = sent.c.state == State.PENDING
+        statement = (
+            update(job_runs)
+            .where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at)
+            .values(
+                state=sent.c.state,
+                reason=sent.c.reason,
+                owner=case((pending, null()), else_=run.owner),
+                due_at=case((pending, self._database.now), else_=run.due_at),
+                finished_at=case((pending, null()), else_=self._database.now),
+            )
+            .values(values)
+        )
+        await connection.execute(statement, {"rows": encode(dialect, map(_sent, fates))})
+
+
+def _handed_back(run: AnyRow, jobs: Mapping[UUID, Policies]) -> Verdict:
+    if run.cancel_reason is not None:
+        return Verdict(State.CANCELED, run.cancel_reason)
+    return Verdict(State.PENDING) if run.job_id in jobs else Verdict(State.CANCELED, DELETED)
+
+
+def _taken_over(run: AnyRow, jobs: Mapping[UUID, Policies]) -> Verdict:
+    """Its call may have come to its end, which nobody heard of."""
+    if run.cancel_reason is not None:
+        return Verdict(State.CANCELED, run.cancel_reason)
+    again = run.job_id in jobs and jobs[run.job_id].delivery is Delivery.AT_LEAST_ONCE
+    return Verdict(State.PENDING) if again and run.takeovers < MAX_TAKEOVERS else Verdict(State.LOST, DIED)
+
+
+def _sent(fate: tuple[AnyRow, Verdict]) -> dict[str, Any]:
+    run, verdict = fate
+    require(run.state, verdict.state)
+    return {"id": run.id, "ledger_at": run.ledger_at, "state": verdict.state, "reason": verdict.reason}

@@ -9,74 +9,83 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.claim import Finished
-from app.domain.run import State
+from app.domain.lifecycle import ENDED
+from app.domain.run import State, Trigger
+from app.domain.verdict import Verdict
 
-DELETED = "deleted"
-"""The reason of a run that nobody wants any more."""
+FACTS = ("last_run", "last_error", "last_success", "last_success_run", "failures_in_a_row")
 
-FACTS = ("last_run", "last_error", "last_success", "last_success_run")
+_COUNTED = {Trigger.SCHEDULE, Trigger.CATCH_UP}
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """The columns of `cron_jobs` that recording writes; they only move forward."""
+    """The columns of `cron_jobs` that recording writes; the first four only move forward."""
 
     last_run: datetime | None
     last_error: str | None
     last_success: datetime | None
     last_success_run: UUID | None
+    failures_in_a_row: int
 
-    def after(self, run: Finished) -> JobFacts:
-        """A slow older run never overwrites what a newer one left."""
-        facts = self
-        if run.outcome is None:
+    def after(self, run: Finished, became: State) -> JobFacts:
+        """A slow older run never overwrites what a newer one left. What is left to be done is no fact yet."""
+        facts = self._counting(run, became)
+        if became is State.WAITING or (run.outcome is None and became is not State.LOST):
             return facts
         if facts.last_run is None or run.began_at >= facts.last_run:
-            facts = replace(facts, last_run=run.began_at, last_error=run.outcome.error)
-        if run.outcome.succeeded and (facts.last_success is None or run.ended_at >= facts.last_success):
+            facts = replace(facts, last_run=run.began_at, last_error=_error(run))
+        if became is State.SUCCEEDED and (facts.last_success is None or run.ended_at >= facts.last_success):
             facts = replace(facts, last_success=run.ended_at, last_success_run=run.started.call.run_id)
         return facts
+
+    def _counting(self, run: Finished, became: State) -> JobFacts:
+        """What people start by hand may end a row of failures, and makes none longer."""
+        if became is State.SUCCEEDED:
+            return replace(self, failures_in_a_row=0)
+        failed = became in {State.FAILED, State.LOST} and run.started.call.trigger in _COUNTED
+        return replace(self, failures_in_a_row=self.failures_in_a_row + failed)
 
     def values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FACTS}
 
 
-def job_facts(finished: Sequence[Finished], jobs: Mapping[UUID, Any]) -> dict[UUID, JobFacts]:
+def job_facts(verdicts: Sequence[tuple[Finished, Verdict]], jobs: Mapping[UUID, Any]) -> dict[UUID, JobFacts]:
     """The new facts of each job that still exists; `jobs` are rows with FACTS."""
     facts: dict[UUID, JobFacts] = {}
-    for run in finished:
+    for run, became in verdicts:
         uid = run.started.call.job_id
         if uid in jobs:
             known = facts.get(uid) or JobFacts(*(getattr(jobs[uid], name) for name in FACTS))
-            facts[uid] = known.after(run)
+            facts[uid] = known.after(run, became.state)
     return facts
 
 
-def run_result(run: Finished, facts: JobFacts | None) -> dict[str, Any]:
+def is_failing(run: Finished, facts: JobFacts | None) -> bool:
+    """Whether the run's job, as it is after the batch, has failed as often in a row as it may."""
+    limit = run.started.policies.pause_after_failures
+    return facts is not None and limit is not None and facts.failures_in_a_row >= limit
+
+
+def run_result(run: Finished, became: Verdict, facts: JobFacts | None) -> dict[str, Any]:
     """The row of one run; without `facts` its job is deleted."""
-    key = {"id": run.started.call.run_id, "ledger_at": run.started.ledger_at, "started_at": run.began_at}
-    if run.outcome is None:
-        return key | _cut_off(run, deleted=facts is None)
-    excerpt = run.outcome.response_excerpt
-    if run.outcome.succeeded and (facts is None or facts.last_success_run != run.started.call.run_id):
-        excerpt = None
-    return key | {
-        "state": State.SUCCEEDED if run.outcome.succeeded else State.FAILED,
-        "reason": None,
-        "finished_at": run.ended_at,
-        "status_code": run.outcome.status_code,
-        "error": run.outcome.error,
-        "response_excerpt": excerpt,
-    }
-
-
-def _cut_off(run: Finished, *, deleted: bool) -> dict[str, Any]:
-    """Pending again for whoever is free, unless nobody is left to want it."""
+    outcome = run.outcome
+    status_code, excerpt = (None, None) if outcome is None else (outcome.status_code, outcome.response_excerpt)
+    superseded = facts is None or facts.last_success_run != run.started.call.run_id
     return {
-        "state": State.CANCELED if deleted else State.PENDING,
-        "reason": DELETED if deleted else None,
-        "finished_at": run.ended_at if deleted else None,
-        "status_code": None,
-        "error": run.note,
-        "response_excerpt": None,
+        "id": run.started.call.run_id,
+        "ledger_at": run.started.ledger_at,
+        "state": became.state,
+        "reason": became.reason,
+        "due_at": became.due_at,
+        "failures": run.started.failures + (outcome is not None and outcome.error is not None),
+        "started_at": run.began_at,
+        "finished_at": run.ended_at if became.state in ENDED else None,
+        "status_code": status_code,
+        "error": _error(run),
+        "response_excerpt": None if became.state is State.SUCCEEDED and superseded else excerpt,
     }
+
+
+def _error(run: Finished) -> str | None:
+    return run.note if run.outcome is None else run.outcome.error

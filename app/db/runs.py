@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.insert_runs import insert_runs
 from app.db.partitions import make_partitions
-from app.db.tables import job_runs
+from app.db.tables import HELD_UP, job_runs
 from app.db.types import AnyRow
+from app.domain.gates import CATCH_UP_RATE
 from app.domain.identity import ledger_window
 from app.domain.run import Run, State, Trigger
 
@@ -41,12 +42,19 @@ class RunRepository:
         self._connection = connection
 
     async def get(self, run_id: UUID) -> Run | None:
-        start, end = ledger_window(run_id)
-        query = select(*_COLUMNS).where(
-            job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end
-        )
-        row = (await self._connection.execute(query)).first()
-        return None if row is None else _run(row)
+        return await self._one(_query(run_id))
+
+    async def lock(self, run_id: UUID) -> Run | None:
+        """As it stays until the transaction ends. Its job must be locked before, if it is still there."""
+        return await self._one(_query(run_id).with_for_update())
+
+    async def cancel(self, run: Run, reason: str, at: datetime) -> None:
+        """It must be locked, and not ended. Of one that is called the reason is kept, for its replica to cut it."""
+        if run.state is not State.RUNNING:
+            ended = _ending(State.CANCELED, reason, at)
+            await self._connection.execute(update(job_runs).where(_is(run)).values(ended))
+        elif run.cancel_reason is None:
+            await self._connection.execute(update(job_runs).where(_is(run)).values(cancel_reason=reason))
 
     async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
         """Newest first, since ids sort by time; `before` is the last id of the page before."""
@@ -60,13 +68,44 @@ class RunRepository:
         await make_partitions(self._connection, (each["ledger_at"] for each in values))
         return await insert_runs(self._connection, values)
 
-    async def cancel_pending(self, job_id: UUID, reason: str, at: datetime) -> None:
-        """The job must be locked, so that none comes to be pending meanwhile. Runs are locked by id, then written."""
+    async def cancel_pending(self, job_id: UUID, reason: str, at: datetime) -> list[Trigger]:
+        """The job must be locked, so that none comes to be pending meanwhile. Runs are locked by id, then written.
+
+        Why each of them existed.
+        """
         run = job_runs.c
         pending = (run.job_id == job_id) & (run.state == State.PENDING)
-        await self._connection.execute(select(run.id).where(pending).order_by(run.id).with_for_update())
-        ended = {"state": State.CANCELED, "reason": reason, "finished_at": at}
+        found = await self._connection.scalars(select(run.trigger).where(pending).order_by(run.id).with_for_update())
+        triggers = [Trigger(each) for each in found]
+        ended = _ending(State.CANCELED, reason, at)
         await self._connection.execute(update(job_runs).where(pending).values(ended))
+        return triggers
+
+    async def judge_anew(self, job_id: UUID) -> None:
+        """What held the job's runs up may concern them no longer. The job must be locked."""
+        run = job_runs.c
+        held_up = (run.job_id == job_id) & text(HELD_UP) & (run.waiting_for != CATCH_UP_RATE)
+        await self._connection.execute(select(run.id).where(held_up).order_by(run.id).with_for_update())
+        await self._connection.execute(update(job_runs).where(held_up).values(waiting_for=None))
+
+    async def _one(self, query: Select[*tuple[Any, ...]]) -> Run | None:
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else _run(row)
+
+
+def _query(run_id: UUID) -> Select[*tuple[Any, ...]]:
+    """Its id names its day's partition."""
+    start, end = ledger_window(run_id)
+    return select(*_COLUMNS).where(job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end)
+
+
+def _is(run: Run) -> ColumnElement[bool]:
+    return (job_runs.c.id == run.id) & (job_runs.c.ledger_at == run.ledger_at)
+
+
+def _ending(state: State, reason: str, at: datetime) -> dict[str, Any]:
+    """What waits for nothing any more."""
+    return {"state": state, "reason": reason, "finished_at": at, "waiting_for": None}
 
 
 def _filtered(query: Select[*tuple[Any, ...]], filters: RunFilter) -> Select[*tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Executable, RowMapping, insert, select, update
+from sqlalchemy import Executable, RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.rows import columns_of, encode, rows
@@ -54,9 +54,12 @@ class SpanRepository:
         """Closed ones."""
         await insert_spans(self._connection, spans)
 
-    async def open(self, jobs: Iterable[tuple[UUID, int]], at: datetime, reason: str) -> None:
+    async def open(self, jobs: Iterable[tuple[UUID, int]], at: datetime, reason: str, note: str | None = None) -> None:
         """For each (job id, version), from `at` on."""
-        values = [{"job_id": job_id, "version": version, "from": at, "reason": reason} for job_id, version in jobs]
+        values = [
+            {"job_id": job_id, "version": version, "from": at, "reason": reason, "note": note}
+            for job_id, version in jobs
+        ]
         if values:
             await self._connection.execute(insert(job_spans), values)
 
@@ -65,6 +68,14 @@ class SpanRepository:
         query = select(job_spans).where(job_spans.c.job_id.in_(job_ids), job_spans.c.until.is_(None))
         found = await self._connection.execute(query.order_by(job_spans.c.id).with_for_update())
         return {row.job_id: _span(row._mapping) for row in found}
+
+    async def began(self, job_ids: Collection[UUID]) -> datetime | None:
+        """Where the last of the open spans of these jobs begins."""
+        query = select(func.max(job_spans.c["from"])).where(
+            job_spans.c.job_id.in_(job_ids), job_spans.c.until.is_(None)
+        )
+        latest: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return latest
 
     async def stopped(self, reason: str, limit: int) -> list[UUID]:
         """Jobs whose open span has this reason."""
@@ -100,4 +111,5 @@ def _span(row: RowMapping) -> Span:
         until=row["until"],
         count=row["count"],
         reason=row["reason"],
+        note=row["note"],
     )

@@ -1,78 +1,110 @@
-"""Starting pending runs: committed before the first byte leaves."""
+"""Starting pending runs: committed before the first byte leaves.
+
+Jobs are locked, then limits, then runs; what they are judged by is counted after that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, bindparam, func, select, update
+from sqlalchemy import Text, bindparam, case, null, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.calls import CALL_COLUMNS, started
+from app.db.callbacks import CallbackTransaction
+from app.db.calls import CALL_COLUMNS, CALLBACK_COLUMNS, callback_values, started
+from app.db.deadlines import expire
 from app.db.engine import Database
+from app.db.gates import read_gates
+from app.db.held_up import closed_gates, first_of, with_room
+from app.db.limits import LimitRepository
+from app.db.overlaps import end_previous
+from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import cron_jobs, job_runs
+from app.db.tables import FREE, cron_jobs, job_runs
 from app.db.types import AnyRow
-from app.domain.claim import Queued, Started
+from app.domain.claim import Held, Opened, Queued, Recorded, Started
+from app.domain.gates import CATCH_UP_KEY, Asking, Decision, Gates, Limit, Skip, Start, Wait
+from app.domain.lifecycle import require
 from app.domain.run import State, Trigger
+
+_WRITTEN = (
+    *("state", "reason", "waiting_for", "limit_key", "job_version", "owner"),
+    *("fence", "attempt", "started_at", "finished_at", *CALLBACK_COLUMNS),
+)
+_OF_THE_LAST_ATTEMPT = ("error", "status_code", "response_excerpt", "callback_status")
+
+_Judged = tuple[AnyRow, Asking, Decision]
 
 
 class StartTransaction:
-    """See `scheduler.ports.StartStore`."""
+    """See `scheduler.ports.StartStore`. So many runs that are caught up start in a second, over all replicas."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, catch_up_rate: float = 10.0) -> None:
         self._database = database
+        self._catch_up_rate = catch_up_rate
+        self._callbacks = CallbackTransaction(database)
+        self._rate_is_set = False
         run, job = job_runs.c, cron_jobs.c
         asked = rows(database.dialect, columns_of(run.id, run.ledger_at, host=Text()))
+        same = (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at)
+        window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
+        self._lock_jobs = (
+            select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, *CALL_COLUMNS)
+            .add_columns(database.now.label("now"))
+            .join_from(job_runs, asked, same)
+            .join(cron_jobs, (job.uid == run.job_id) & (job.host == asked.c.host))
+            .where(window, run.due_at <= database.now)
+            .order_by(job.id)
+            .with_for_update(key_share=True, of=cron_jobs)
+        )
         # Locked by others means started, canceled or taken over by others: there is nothing to wait for. The state is
         # judged afterwards: in the statement, it led through the index of all that is pending, which may be a lot.
-        self._lock = (
-            select(run.id, run.ledger_at, run.scheduled_for, run.trigger, run.attempt, run.fence, run.state)
-            .add_columns(*CALL_COLUMNS, database.now.label("now"))
-            .join_from(job_runs, asked, (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at))
-            .join(cron_jobs, (job.uid == run.job_id) & (job.host == asked.c.host))
-            .where(run.due_at <= database.now)
-            .where(run.ledger_at.between(bindparam("oldest"), bindparam("newest")))
+        self._lock_runs = (
+            select(run.id, run.ledger_at, run.job_id, run.job_version, run.scheduled_for, run.trigger, run.state)
+            .add_columns(run.attempt, run.fence, run.failures, run.started_at, run.deadline_at, run.waiting_for)
+            .add_columns(run.reason, run.owner, run.limit_key, run.finished_at, database.now.label("now"))
+            .add_columns(*(run[name] for name in CALLBACK_COLUMNS))
+            .join(asked, same)
+            .where(window, run.due_at <= database.now)
             .order_by(run.id)
             .with_for_update(of=job_runs, skip_locked=True)
         )
-        locked = rows(database.dialect, columns_of(run.id, run.ledger_at, job_version=Integer()))
-        self._start = (
+        sent = rows(database.dialect, columns_of(run.id, run.ledger_at, *(run[name] for name in _WRITTEN)))
+        begun = sent.c.state == State.RUNNING
+        self._write = (
             update(job_runs)
-            .where(run.id == locked.c.id, run.ledger_at == locked.c.ledger_at)
-            .where(run.ledger_at.between(bindparam("oldest"), bindparam("newest")))
-            .values(
-                state=State.RUNNING,
-                owner=bindparam("replica"),
-                fence=run.fence + 1,
-                attempt=run.attempt + 1,
-                started_at=func.coalesce(run.started_at, database.now),
-                job_version=locked.c.job_version,
-                error=None,
-                status_code=None,
-                response_excerpt=None,
-            )
+            .where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at, window)
+            .values({name: sent.c[name] for name in _WRITTEN})
+            .values({name: case((begun, null()), else_=run[name]) for name in _OF_THE_LAST_ATTEMPT})
         )
 
-    async def start(self, replica: UUID, queued: Sequence[Queued]) -> list[Started]:
+    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> list[Started]:
         ledger_at = [run.ledger_at for run in queued]
         window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
-        asked = ({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
+        asked = self._encode({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
         async with self._database.begin() as connection:
-            found = await connection.execute(self._lock, {"rows": self._encode(asked)} | window)
-            locked = [row for row in found if row.state == State.PENDING]
-            if locked:
-                values = ({"id": r.id, "ledger_at": r.ledger_at, "job_version": r.version} for r in locked)
-                await connection.execute(self._start, {"rows": self._encode(values), "replica": replica} | window)
-        return [_started(row) for row in locked]
+            wanted = list(await connection.execute(self._lock_jobs, {"rows": asked} | window))
+            jobs = {row.uid: row for row in wanted}
+            limits = await self._locked_limits(connection, wanted)
+            found = await connection.execute(self._lock_runs, {"rows": asked} | window)
+            runs = [(row, _asking(row, jobs[row.job_id])) for row in found if row.job_id in jobs and _may_start(row)]
+            gates = await read_gates(connection, [asking for _, asking in runs], limits, done)
+            decided = [(row, asking, _decided(gates, asking)) for row, asking in runs]
+            begun = {row.id: _started(row, jobs[row.job_id]) for row, _, said in decided if isinstance(said, Start)}
+            await self._write_all(connection, replica, decided, begun, window)
+            if limits:
+                await LimitRepository(connection).spend(limits, max(row.now for row in wanted))
+        return list(begun.values())
 
     async def pending(self, limit: int, full_hosts: Collection[str], overdue: timedelta) -> list[Queued]:
         run, job = job_runs.c, cron_jobs.c
         query = (
             select(run.id, run.ledger_at, job.host)
             .join_from(job_runs, cron_jobs, job.uid == run.job_id)
-            .where(run.state == State.PENDING, run.due_at <= self._database.ago(overdue))
+            .where(text(FREE), run.due_at <= self._database.ago(overdue))
             .where(job.host.not_in(full_hosts))
             .order_by(run.due_at)
             .limit(limit)
@@ -80,13 +112,109 @@ class StartTransaction:
         async with self._database.read() as connection:
             return [Queued(row.id, row.ledger_at, row.host) for row in await connection.execute(query)]
 
-    def _encode(self, values: Any) -> str:
+    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
+        async with self._database.read() as connection:
+            gates = await closed_gates(connection)
+            if not gates or limit < 1:
+                return Opened(waited_for=bool(gates))
+            now = (await connection.execute(select(self._database.now))).scalar_one()
+            room = await with_room(connection, gates, limit, now)
+            return Opened(await first_of(connection, room, full_hosts, limit) if room else [], waited_for=True)
+
+    async def expire(self) -> int:
+        return await expire(self._database)
+
+    async def time_out(self) -> Recorded:
+        return await self._callbacks.time_out()
+
+    async def _write_all(
+        self,
+        connection: AsyncConnection,
+        replica: UUID,
+        decided: Sequence[_Judged],
+        begun: dict[UUID, Started],
+        window: dict[str, Any],
+    ) -> None:
+        changed = [
+            _written(row, decision, replica, begun.get(row.id))
+            for row, asking, decision in decided
+            if not (isinstance(decision, Wait) and decision.gate == asking.waiting_for)
+        ]
+        if changed:
+            await connection.execute(self._write, {"rows": self._encode(changed)} | window)
+        await end_previous(self._database, connection, _ends(decided))
+
+    async def _locked_limits(self, connection: AsyncConnection, wanted: Sequence[AnyRow]) -> dict[str, Limit]:
+        """Those that the runs need. The rate of what is caught up is this replica's from its first such run on."""
+        keys = {key for row in wanted for key in _asking(row, row).limits.values()}
+        if not keys:
+            return {}
+        limits, now = LimitRepository(connection), max(row.now for row in wanted)
+        found = await limits.lock(keys, now)
+        if CATCH_UP_KEY not in keys or self._rate_is_set:
+            return found
+        await limits.put(CATCH_UP_KEY, None, self._catch_up_rate, now)
+        self._rate_is_set = True
+        return await limits.lock(keys, now)
+
+    def _encode(self, values: Iterable[dict[str, Any]]) -> str:
         return encode(self._database.dialect, values)
 
 
-def _started(row: AnyRow) -> Started:
+def _asking(row: AnyRow, job: AnyRow) -> Asking:
+    policies = policies_in_force(job.policies)
+    return Asking(row.id, row.job_id, Trigger(row.trigger), policies, row.attempt, row.waiting_for)
+
+
+def _may_start(row: AnyRow) -> bool:
+    """What is past its deadline is ended by `expire`."""
+    return row.state == State.PENDING and (row.deadline_at is None or row.deadline_at > row.now)
+
+
+def _decided(gates: Gates, asking: Asking) -> Decision:
+    decision = gates.judge(asking)
+    gates.settle(asking, decision)
+    return decision
+
+
+def _ends(decided: Iterable[_Judged]) -> dict[UUID, UUID]:
+    """Each run that another takes over, with that one."""
+    return {
+        ended: asking.run_id
+        for _, asking, decision in decided
+        if not isinstance(decision, Skip)
+        for ended in decision.ends
+    }
+
+
+def _written(row: AnyRow, decision: Decision, replica: UUID, begun: Started | None) -> dict[str, Any]:
+    """The columns of the run as they are to be."""
+    values = {name: getattr(row, name) for name in _WRITTEN} | {"id": row.id, "ledger_at": row.ledger_at}
+    if isinstance(decision, Wait):
+        return values | {"waiting_for": decision.gate}
+    values["waiting_for"] = None
+    if isinstance(decision, Skip):
+        require(row.state, State.SKIPPED)
+        return values | {"state": State.SKIPPED, "reason": decision.reason, "finished_at": row.now}
+    return values if begun is None else values | _begun(row, replica, begun)
+
+
+def _begun(row: AnyRow, replica: UUID, started: Started) -> dict[str, Any]:
+    require(row.state, State.RUNNING)
+    return callback_values(started) | {
+        "state": State.RUNNING,
+        "limit_key": started.policies.concurrency_key,
+        "job_version": started.call.job_version,
+        "owner": replica,
+        "fence": started.fence,
+        "attempt": started.call.attempt,
+        "started_at": row.started_at or row.now,
+    }
+
+
+def _started(row: AnyRow, job: AnyRow) -> Started:
     return started(
-        row,
+        job,
         run_id=row.id,
         ledger_at=row.ledger_at,
         scheduled_for=row.scheduled_for,
@@ -94,4 +222,7 @@ def _started(row: AnyRow) -> Started:
         attempt=row.attempt + 1,
         fence=row.fence + 1,
         started_at=row.now,
+        deadline_at=row.deadline_at,
+        failures=row.failures,
+        first_started_at=row.started_at,
     )

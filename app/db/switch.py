@@ -20,6 +20,12 @@ class SwitchRepository:
         """As it stays until the transaction ends."""
         return bool(await self._connection.scalar(select(scheduler_switch.c.paused).with_for_update(read=True)))
 
+    async def held(self) -> tuple[bool, datetime]:
+        """Whether it is paused, and since when it is as it is; it stays so until the transaction ends."""
+        query = select(scheduler_switch.c.paused, scheduler_switch.c.changed_at).with_for_update(read=True)
+        row = (await self._connection.execute(query)).one()
+        return row.paused, row.changed_at
+
     async def peek(self) -> tuple[bool, datetime]:
         """Whether it is paused just now, and since when it is as it is."""
         row = (await self._connection.execute(select(scheduler_switch.c.paused, scheduler_switch.c.changed_at))).one()

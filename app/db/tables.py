@@ -33,6 +33,27 @@ metadata = MetaData(
     }
 )
 
+FREE = "state = 'pending' AND waiting_for IS NULL"
+"""Pending runs that nothing holds up. SQLite uses a partial index only where a query has its condition word by word."""
+
+HELD_UP = "waiting_for IS NOT NULL"
+"""Pending runs that wait for other runs to end, `waiting_for` says for which."""
+
+ACTIVE = "state = 'running' OR state = 'waiting' OR (state = 'pending' AND attempt > 0)"
+"""Runs that have begun and not ended."""
+
+TO_EXPIRE = "state = 'pending' AND deadline_at IS NOT NULL"
+"""Pending runs that fail when their deadline comes."""
+
+CALLED_BACK = "state = 'waiting'"
+"""Runs whose target answered 202, and is to call back."""
+
+TIMED = "paused_until IS NOT NULL"
+"""Jobs that are paused, and go on by themselves."""
+
+FAILING = "failures_in_a_row > 0"
+"""Jobs whose last run that ended did not succeed."""
+
 cron_jobs = Table(
     "cron_jobs",
     metadata,
@@ -64,6 +85,14 @@ cron_jobs = Table(
     Column("problem", Text),
     Column("computed_under", String(64), nullable=False, server_default=""),
     Column("last_success_run", Uuid),
+    Column("policies", json_column(), nullable=False, server_default="{}"),
+    Column("dst_gap", String(5), nullable=False, server_default="after"),
+    Column("dst_overlap", String(5), nullable=False, server_default="first"),
+    Column("completed", Boolean, nullable=False, server_default=false()),
+    Column("runs_made", BigInteger, nullable=False, server_default="0"),
+    Column("failures_in_a_row", Integer, nullable=False, server_default="0"),
+    Column("pause_note", Text),
+    Column("paused_until", UtcDateTime),
     UniqueConstraint("name"),
     UniqueConstraint("uid"),
     Index(
@@ -71,6 +100,13 @@ cron_jobs = Table(
     ),
     Index("idx_cron_jobs_last_run", "last_run"),
     Index("idx_cron_jobs_updated_at", "updated_at"),
+    Index(
+        "idx_cron_jobs_failures_in_a_row",
+        "failures_in_a_row",
+        postgresql_where=text(FAILING),
+        sqlite_where=text(FAILING),
+    ),
+    Index("idx_cron_jobs_paused_until", "paused_until", postgresql_where=text(TIMED), sqlite_where=text(TIMED)),
     sqlite_autoincrement=True,  # an id that came back would meet the entries of the job that had it before
 )
 
@@ -90,25 +126,28 @@ job_runs = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("fence", Integer, nullable=False, server_default="0"),
     Column("takeovers", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
     Column("owner", Uuid),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
     Column("status_code", Integer),
     Column("error", Text),
     Column("response_excerpt", Text),
+    Column("deadline_at", UtcDateTime),
+    Column("waiting_for", String(300)),
+    Column("limit_key", String(255)),
+    Column("cancel_reason", Text),
+    Column("retry_of", Uuid),
+    Column("called_at", UtcDateTime),
+    Column("callback_token", String(64)),
+    Column("callback_seconds", Float),
+    Column("callback_status", String(16)),
     Index("idx_job_runs_job_id_id", "job_id", "id"),
-    Index(
-        "idx_job_runs_pending",
-        "due_at",
-        postgresql_where=text("state = 'pending'"),
-        sqlite_where=text("state = 'pending'"),
-    ),
-    Index(
-        "idx_job_runs_running",
-        "owner",
-        postgresql_where=text("state = 'running'"),
-        sqlite_where=text("state = 'running'"),
-    ),
+    Index("idx_job_runs_pending", "due_at", postgresql_where=text(FREE), sqlite_where=text(FREE)),
+    Index("idx_job_runs_waiting", "waiting_for", "due_at", postgresql_where=text(HELD_UP), sqlite_where=text(HELD_UP)),
+    Index("idx_job_runs_active", "job_id", postgresql_where=text(ACTIVE), sqlite_where=text(ACTIVE)),
+    Index("idx_job_runs_deadline", "deadline_at", postgresql_where=text(TO_EXPIRE), sqlite_where=text(TO_EXPIRE)),
+    Index("idx_job_runs_callback", "due_at", postgresql_where=text(CALLED_BACK), sqlite_where=text(CALLED_BACK)),
     postgresql_partition_by="RANGE (ledger_at)",
 )
 
@@ -122,6 +161,7 @@ job_spans = Table(
     Column("until", UtcDateTime),
     Column("count", BigInteger),
     Column("reason", Text, nullable=False),
+    Column("note", Text),
     Index("idx_job_spans_job_id_from", "job_id", "from"),
     Index(
         "uq_job_spans_open",
@@ -150,6 +190,33 @@ replicas = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("heartbeat", UtcDateTime, nullable=False),
     Column("dead", Boolean, nullable=False, server_default=false()),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("max_concurrency", Integer),
+    Column("rate_per_second", Float),
+    Column("tokens", Float, nullable=False, server_default="0"),
+    Column("refilled_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(255), nullable=False),
+    Column("timezone", String(64), nullable=False, server_default="UTC"),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("entries", json_column(), nullable=False, server_default="[]"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("name"),
+    sqlite_autoincrement=True,  # replicas keep what they have read by id and version
 )
 
 scheduler_switch = Table(

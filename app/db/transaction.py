@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.calendars import CalendarRepository
 from app.db.changes import notify_change
 from app.db.engine import Database
 from app.db.jobs import JobRepository
+from app.db.limits import LimitRepository
 from app.db.runs import RunRepository
 from app.db.spans import SpanRepository
 from app.db.switch import SwitchRepository
 from app.db.versions import VersionRepository
+from app.domain.job import PersistedJob
 
 
 class Transaction:
@@ -25,7 +28,9 @@ class Transaction:
         self._database = database
         self._connection = connection
         self.jobs = JobRepository(connection)
+        self.calendars = CalendarRepository(connection)
         self.runs = RunRepository(connection)
+        self.limits = LimitRepository(connection)
         self.spans = SpanRepository(connection)
         self.versions = VersionRepository(connection)
         self.switch = SwitchRepository(connection)
@@ -34,6 +39,15 @@ class Transaction:
         """The database's clock at this moment of the transaction."""
         now: datetime = (await self._connection.execute(select(self._database.now))).scalar_one()
         return now
+
+    async def boundary(self, jobs: Iterable[PersistedJob]) -> datetime:
+        """The instant at which these jobs change: now, and never before what stands in their histories.
+
+        A clock that is set right, or another server, may be behind the one that wrote those.
+        """
+        uids = [job.uid for job in jobs]
+        behind = (await self.versions.began(uids), await self.spans.began(uids))
+        return max([await self.time(), *(at for at in behind if at is not None)])
 
     async def notify(self, job_id: int | None) -> None:
         """Tell every replica of the job when this commits; None is many jobs."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.calendars import CalendarRepository
+from app.db.policies import dump_policies
 from app.db.tables import job_versions
+from app.domain.exclude import calendar_names
 from app.domain.job import PersistedJob
 
-_PLAIN = ("schedule", "timezone", "day_rule", "enabled", "endpoint", "method", "description", "timeout_seconds")
+_PLAIN = (
+    *("schedule", "timezone", "day_rule", "dst_gap", "dst_overlap"),
+    *("enabled", "endpoint", "method", "description", "timeout_seconds"),
+)
 _TIMES = ("anchor", "starts_at", "ends_at")
 
 
@@ -24,12 +30,22 @@ class VersionRepository:
         self._connection = connection
 
     async def begin(self, jobs: Sequence[PersistedJob], at: datetime) -> None:
+        """With the version of each calendar that a job names: who changes it begins new ones."""
+        calendars = await self._calendars({name for job in jobs for name in calendar_names(job.policies.exclude)})
         values = [
-            {"job_id": job.uid, "version": job.version, "effective_from": at, "definition": _definition(job)}
+            {"job_id": job.uid, "version": job.version, "effective_from": at, "definition": _definition(job, calendars)}
             for job in jobs
         ]
         if values:
             await self._connection.execute(insert(job_versions), values)
+
+    async def began(self, job_ids: Sequence[UUID]) -> datetime | None:
+        """When the last of these jobs came to be what it is."""
+        version = job_versions.c
+        query = select(func.max(version.effective_from))
+        query = query.where(version.job_id.in_(job_ids), version.effective_until.is_(None))
+        latest: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return latest
 
     async def end(self, job_ids: Sequence[UUID], at: datetime) -> None:
         await self._connection.execute(
@@ -38,8 +54,17 @@ class VersionRepository:
             .values(effective_until=at)
         )
 
+    async def _calendars(self, names: Collection[str]) -> dict[str, int]:
+        if not names:
+            return {}
+        versions = await CalendarRepository(self._connection).versions(names)
+        return {name: version for name, (_, version) in versions.items()}
 
-def _definition(job: PersistedJob) -> dict[str, Any]:
+
+def _definition(job: PersistedJob, calendars: Mapping[str, int]) -> dict[str, Any]:
     plain = {name: getattr(job, name) for name in _PLAIN}
     times = {name: getattr(job, name) for name in _TIMES}
+    plain |= {"policies": dump_policies(job.policies)}
+    if named := calendar_names(job.policies.exclude):
+        plain |= {"calendars": {name: calendars.get(name) for name in named}}
     return plain | {name: None if at is None else at.isoformat() for name, at in times.items()}

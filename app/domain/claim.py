@@ -9,7 +9,8 @@ from uuid import UUID
 
 from app.domain.entries import JobRow
 from app.domain.misfire import Plan
-from app.domain.run import Call, Outcome
+from app.domain.policies import Policies
+from app.domain.run import Call, Outcome, State, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A pending run, which any replica may start; `host` is the host and port that it will call."""
+    """A pending run, which any replica may start; `host` is the host and port that it will call.
+
+    `due_at` is None where it may start at once.
+    """
 
     run_id: UUID
     ledger_at: datetime
     host: str
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Runs that were held up, and may find room now; `waited_for` says whether any are held up at all."""
+
+    runs: list[Queued] = field(default_factory=list)
+    waited_for: bool = False
 
 
 Held = tuple[UUID, int]
@@ -35,13 +48,21 @@ Held = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A run that this replica holds by `fence`; `started_at` is the database's time of this start."""
+    """A run that this replica holds by `fence`; `started_at` is the database's time of this start.
+
+    `policies` are the job's at that time, `failures` counts the answers of earlier attempts, `first_started_at` is when
+    the first of them began, if there was one.
+    """
 
     call: Call
     ledger_at: datetime
     fence: int
     host: str
     started_at: datetime
+    policies: Policies = field(default_factory=Policies)
+    deadline_at: datetime | None = None
+    failures: int = 0
+    first_started_at: datetime | None = None
 
     @property
     def held(self) -> Held:
@@ -50,13 +71,28 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A call that ended. `outcome` is None where it was cut off, so that the run goes back to pending with `note`."""
+    """A call that ended. `outcome` is None where it was cut off, and `note` says why."""
 
     started: Started
     outcome: Outcome | None
     began_at: datetime
     ended_at: datetime
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger made of finished calls.
+
+    `states`: where each run stands that was still held, by its id; what is not here was discarded. `queued`: those that
+    are pending again. `failing`: whether a job has failed as often in a row as it may. `became`: where each run stands,
+    and why it existed.
+    """
+
+    states: dict[UUID, State] = field(default_factory=dict)
+    queued: list[Queued] = field(default_factory=list)
+    failing: bool = False
+    became: list[tuple[State, Trigger]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -9,10 +9,14 @@ from datetime import datetime
 from typing import NamedTuple, NewType
 from uuid import UUID
 
+from app.domain.exclusion import NOTHING, Exclusions
+from app.domain.policies import Policies
 from app.domain.recurrence import Recurrence
 
 EntryID = NewType("EntryID", int)
 """Counts from 1 and is never reused; 0 is no entry."""
+
+_DEFAULT = Policies()
 
 _SLACK = 1000
 """So many wake-ups that no longer count may stay in the heap beside those that do."""
@@ -28,6 +32,8 @@ class JobRow:
     version: int
     next_run: datetime
     recurrence: Recurrence
+    policies: Policies = _DEFAULT
+    exclusions: Exclusions = NOTHING
 
 
 @dataclass(slots=True)

@@ -32,6 +32,14 @@ class UnknownTimezone(InvalidInput):
     """The time zone is not in the tz database."""
 
 
+class UnknownCalendar(InvalidInput):
+    """There is no calendar of this name for a job to leave out."""
+
+
+class InvalidCalendar(InvalidInput):
+    """The file is not a calendar that can be read."""
+
+
 class InvalidEndpoint(InvalidInput):
     """The endpoint is not a URL that can be called."""
 
@@ -52,16 +60,32 @@ class RunNotFound(NotFound):
     """There is no run with this id."""
 
 
+class CalendarNotFound(NotFound):
+    """There is no calendar of this name."""
+
+
+class LimitNotFound(NotFound):
+    """There is no limit for this key."""
+
+
+class CallbackNotFound(NotFound):
+    """No attempt of a run waits for this callback."""
+
+
 class Conflict(CronledgerError):
     """The request contradicts what is stored."""
 
 
 class NameTaken(Conflict):
-    """A job of this name exists already."""
+    """The name exists already."""
+
+
+class CalendarInUse(Conflict):
+    """There are jobs that leave out what this calendar names."""
 
 
 class VersionMismatch(CronledgerError):
-    """The job was changed since the version named in If-Match."""
+    """It was changed since the version named in If-Match."""
 
 
 class RefusedTarget(CronledgerError):

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from app.domain.policies import Policies
+
 
 class DayRule(StrEnum):
     """How day of month and day of week combine where both are restricted: either, or both."""
@@ -53,6 +55,9 @@ class JobDefinition:
     timeout_seconds: float = 30.0
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    dst_gap: DstGap = DstGap.AFTER
+    dst_overlap: DstOverlap = DstOverlap.FIRST
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,8 @@ class PersistedJob(JobDefinition):
     """A row of `cron_jobs`.
 
     `id` is the seed's integer key, `uid` what the API calls id. `anchor` is the phase of `@every`. `next_run` is None
-    while nothing is due: disabled, stopped by the switch, completed, or `problem` says why it can't be scheduled.
+    while nothing is due: disabled, stopped by the switch, `completed`, or `problem` says why it can't be scheduled.
+    `runs_made` counts against `max_runs`, `failures_in_a_row` against `pause_after_failures`.
     """
 
     id: int
@@ -72,6 +78,11 @@ class PersistedJob(JobDefinition):
     last_success: datetime | None
     last_error: str | None
     problem: str | None
+    completed: bool
+    runs_made: int
+    failures_in_a_row: int
+    pause_note: str | None
+    paused_until: datetime | None
     created_at: datetime
     updated_at: datetime
 

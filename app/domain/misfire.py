@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import assert_never
 
+from app.domain.exclusion import NOTHING, Exclusions
+from app.domain.policies import Misfire, MisfirePolicy
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State, Trigger
 
-GRACE = timedelta(seconds=60)
-"""An occurrence that is claimed later than this is a misfire."""
+ON_TIME = timedelta(seconds=60)
+"""What has been due for longer is late, however long the grace of its job: its plan may take a while."""
 
-MISSED_ROWS = 100
-"""So many missed occurrences have a row each; a longer hole is one span."""
+FRESH_ROWS = 1000
+"""So many occurrences within the grace stand in one plan; the next one goes on where it ends."""
 
-NO_REPLICA = "no replica"
+NO_REPLICA, WINDOW, MAX = "no replica", "window", "max"
+DST = "dst: the clock jumped over it"
+
+_DEFAULT = Misfire()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +48,136 @@ class PlannedSpan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every occurrence in [first, next) stands in `runs` or in `span`, once; `latest` is the last of them."""
+    """Every occurrence in [first, next) stands in `runs` or in `spans`, once; `latest` is the last of them.
+
+    Both ascend, and the spans come first. `next` may be due already, for another plan.
+    """
 
     first: datetime
     latest: datetime
     next: datetime | None
     runs: list[PlannedRun] = field(default_factory=list)
-    span: PlannedSpan | None = None
+    spans: list[PlannedSpan] = field(default_factory=list)
+
+    @property
+    def made(self) -> int:
+        """How many of the runs count against `max_runs`: those that are to be called."""
+        return sum(run.state is State.PENDING for run in self.runs)
+
+    def limited(self, remaining: int | None) -> Plan:
+        """The plan for a job that may make so many more runs: after the last of them nothing is due."""
+        if remaining is None or self.made < remaining:
+            return self
+        if remaining <= 0:
+            return Plan(self.first, self.first, None)
+        pending = (index for index, run in enumerate(self.runs, start=1) if run.state is State.PENDING)
+        kept = self.runs[: next(islice(pending, remaining - 1, None))]
+        return replace(self, latest=kept[-1].occurrence, next=None, runs=kept)
 
 
-def is_late(first: datetime, now: datetime) -> bool:
-    """Whether the occurrence is a misfire, so that planning may walk through a long hole."""
-    return now - first > GRACE
+def is_late(first: datetime, now: datetime, misfire: Misfire = _DEFAULT) -> bool:
+    """Whether planning may walk through a long hole: the occurrence is a misfire, or within a grace of hours."""
+    return now - first > min(timedelta(seconds=misfire.grace_seconds), ON_TIME)
 
 
-def plan(recurrence: Recurrence, first: datetime, now: datetime) -> Plan:
+def plan(
+    recurrence: Recurrence,
+    first: datetime,
+    now: datetime,
+    misfire: Misfire = _DEFAULT,
+    exclusions: Exclusions = NOTHING,
+) -> Plan:
     """Settle what is due from `first` to `now`; `first` itself always counts as due.
 
-    Occurrences within the grace run as they are. Of the misfires before them the latest runs once, as catch-up; the
-    others are missed.
+    Occurrences within the grace run as they are. Of the misfires before them the newest `max` have a row each, and the
+    policy says which of these run as catch-up; the others are missed. What is excluded is neither. Raises InvalidInput.
     """
-    fresh_from = now - GRACE
-    runs, span = ([], None) if first >= fresh_from else _misfires(recurrence, first, fresh_from)
-    runs += [PlannedRun(at) for at in _walk(recurrence, first, fresh_from, now)]
+    fresh_from = now - timedelta(seconds=misfire.grace_seconds)
+    why_not = partial(_why_skipped, recurrence, exclusions)
+    runs, spans = ([], []) if first >= fresh_from else _misfires(recurrence, first, now, misfire, why_not)
+    whole = recurrence.accounted()
+    fresh = islice(_walk(whole, first, fresh_from, now), FRESH_ROWS)
+    runs += [_skipped(at, reason) if (reason := why_not(at)) else PlannedRun(at) for at in fresh]
     latest = runs[-1].occurrence
-    return Plan(first, latest, recurrence.next_after(latest), runs, span)
+    return Plan(first, latest, whole.next_after(latest), runs, spans)
 
 
-def _walk(recurrence: Recurrence, first: datetime, fresh_from: datetime, until: datetime) -> Iterator[datetime]:
-    at = first if first >= fresh_from else recurrence.next_after(fresh_from - RESOLUTION)
+def _walk(whole: Recurrence, first: datetime, fresh_from: datetime, until: datetime) -> Iterator[datetime]:
+    at = first if first >= fresh_from else whole.next_after(fresh_from - RESOLUTION)
     while at is not None and (at <= until or at == first):
         yield at
-        at = recurrence.next_after(at)
+        at = whole.next_after(at)
 
 
-def _misfires(recurrence: Recurrence, first: datetime, before: datetime) -> tuple[list[PlannedRun], PlannedSpan | None]:
-    """What becomes of [first, before): the newest as rows, the rest as a span."""
-    newest: list[datetime] = []
-    at = recurrence.previous_before(before)
-    while at is not None and at > first and len(newest) <= MISSED_ROWS:
-        newest.append(at)
-        at = recurrence.previous_before(at)
-    if len(newest) <= MISSED_ROWS:
-        newest.append(first)
-    rows = [PlannedRun(at, state=State.MISSED, reason=NO_REPLICA) for at in reversed(newest)]
-    rows[-1] = PlannedRun(newest[0], Trigger.CATCH_UP)
-    return rows, _hole(recurrence, first, newest[-1])
+def _why_skipped(recurrence: Recurrence, exclusions: Exclusions, at: datetime) -> str | None:
+    if recurrence.skips(at):
+        return DST
+    which = exclusions.covers(at)
+    return None if which is None else f"excluded: {which}"
 
 
-def _hole(recurrence: Recurrence, first: datetime, kept: datetime) -> PlannedSpan | None:
-    """The span of [first, kept), where `kept` is the oldest occurrence that has a row."""
-    if kept == first:
-        return None
-    until = kept - RESOLUTION
-    return PlannedSpan(first - RESOLUTION, until, recurrence.count_between(first, until) + 1, NO_REPLICA)
+def _skipped(at: datetime, reason: str) -> PlannedRun:
+    return PlannedRun(at, state=State.SKIPPED, reason=reason)
+
+
+def _misfires(
+    recurrence: Recurrence, first: datetime, now: datetime, misfire: Misfire, why_not: Callable[[datetime], str | None]
+) -> tuple[list[PlannedRun], list[PlannedSpan]]:
+    """What becomes of [first, now - grace): the newest as rows, the rest as spans."""
+    window_from = now - timedelta(seconds=misfire.window_seconds)
+    newest = _newest(recurrence.accounted(), first, now - timedelta(seconds=misfire.grace_seconds), misfire.max)
+    skipped = {at: reason for at in newest if (reason := why_not(at))}
+    caught_up = _caught_up(misfire.policy, [at for at in newest if at >= window_from and at not in skipped])
+    rows = [_skipped(at, skipped[at]) if at in skipped else _misfire(at, window_from, caught_up) for at in newest]
+    return rows, _holes(recurrence.accounted(), first, newest[0], window_from, misfire.policy)
+
+
+def _newest(whole: Recurrence, first: datetime, before: datetime, most: int) -> list[datetime]:
+    """The last of [first, before), ascending."""
+    found: list[datetime] = []
+    at = whole.previous_before(before)
+    while at is not None and at > first and len(found) < most:
+        found.append(at)
+        at = whole.previous_before(at)
+    if len(found) < most:
+        found.append(first)
+    return found[::-1]
+
+
+def _caught_up(policy: MisfirePolicy, misfires: Sequence[datetime]) -> Collection[datetime]:
+    match policy:
+        case MisfirePolicy.LATEST:
+            return misfires[-1:]
+        case MisfirePolicy.EARLIEST:
+            return misfires[:1]
+        case MisfirePolicy.ALL:
+            return frozenset(misfires)
+        case MisfirePolicy.SKIP:
+            return ()
+    assert_never(policy)
+
+
+def _misfire(at: datetime, window_from: datetime, caught_up: Collection[datetime]) -> PlannedRun:
+    if at in caught_up:
+        return PlannedRun(at, Trigger.CATCH_UP)
+    return PlannedRun(at, state=State.MISSED, reason=WINDOW if at < window_from else NO_REPLICA)
+
+
+def _holes(
+    whole: Recurrence, first: datetime, kept: datetime, window_from: datetime, policy: MisfirePolicy
+) -> list[PlannedSpan]:
+    """The spans of [first, kept), where `kept` is the oldest occurrence that has a row.
+
+    Where all were to be caught up, they tell what these fell out of.
+    """
+    after, until = first - RESOLUTION, kept - RESOLUTION
+    if policy is not MisfirePolicy.ALL:
+        return _span(whole, first, after, until, NO_REPLICA)
+    edge = max(after, min(window_from - RESOLUTION, until))
+    return _span(whole, first, after, edge, WINDOW) + _span(whole, first, edge, until, MAX)
+
+
+def _span(whole: Recurrence, first: datetime, after: datetime, until: datetime, reason: str) -> list[PlannedSpan]:
+    """None where it would hold nothing; `first` counts, also where the schedule doesn't know it."""
+    count = whole.count_between(max(after, first), until) + (after < first <= until)
+    return [PlannedSpan(after, until, count, reason)] if count else []

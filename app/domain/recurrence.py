@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from app.domain.job import DayRule, JobDefinition
+from app.domain.job import DayRule, DstGap, DstOverlap, JobDefinition
 from app.domain.schedule import Schedule, parse
 
 RESOLUTION = timedelta(microseconds=1)
@@ -26,6 +26,8 @@ class Recurrence:
     anchor: datetime | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    dst_gap: DstGap = DstGap.AFTER
+    dst_overlap: DstOverlap = DstOverlap.FIRST
 
     @classmethod
     def of(cls, job: JobDefinition, anchor: datetime) -> Recurrence:
@@ -38,7 +40,20 @@ class Recurrence:
             anchor if _ANCHORED.search(job.schedule) else None,
             job.starts_at,
             job.ends_at,
+            job.dst_gap,
+            job.dst_overlap,
         )
+
+    def accounted(self) -> Recurrence:
+        """When the ledger has something to tell: also where the clock jumps over a time and the job skips it."""
+        return self if self.dst_gap is DstGap.AFTER else replace(self, dst_gap=DstGap.AFTER)
+
+    def skips(self, t: datetime) -> bool:
+        """Whether t is accounted for and not due."""
+        if self.dst_gap is DstGap.AFTER:
+            return False
+        before = t - RESOLUTION
+        return self.accounted().next_after(before) == t != self.next_after(before)
 
     def parsed(self) -> Schedule:
         """Raises InvalidSchedule or UnknownTimezone."""
@@ -74,6 +89,8 @@ def _parse(recurrence: Recurrence) -> Schedule:
         recurrence.timezone,
         name=recurrence.hash_name,
         day_rule=recurrence.day_rule,
+        dst_gap=recurrence.dst_gap,
+        dst_overlap=recurrence.dst_overlap,
         anchor=recurrence.anchor,
     )
 

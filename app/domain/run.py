@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from app.domain.success import Success
+
 
 class Trigger(StrEnum):
-    """Why a run exists."""
+    """Why a run exists. `retry` is a person's, of a run that had ended."""
 
     SCHEDULE = "schedule"
     CATCH_UP = "catch_up"
     MANUAL = "manual"
+    RETRY = "retry"
 
 
 class State(StrEnum):
@@ -22,6 +25,7 @@ class State(StrEnum):
 
     PENDING = "pending"
     RUNNING = "running"
+    WAITING = "waiting"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -32,7 +36,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A row of `job_runs`; `started_at` is its first attempt's start, `replica` who holds it or held it last."""
+    """A row of `job_runs`; `started_at` is its first attempt's start, `replica` who holds it or held it last.
+
+    `due_at` is when the next attempt may start, or, while it waits for its callback, when it is given up. `waiting_for`
+    is what keeps it from its start, `retry_of` the run that a person had repeated by this one, `cancel_reason` why its
+    call is to be cut.
+    """
 
     id: UUID
     ledger_at: datetime
@@ -44,6 +53,10 @@ class Run:
     state: State
     reason: str | None
     due_at: datetime
+    deadline_at: datetime | None
+    waiting_for: str | None
+    retry_of: UUID | None
+    cancel_reason: str | None
     attempt: int
     started_at: datetime | None
     finished_at: datetime | None
@@ -55,7 +68,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One attempt of a run as the target is to see it; every attempt of a run carries the same `run_id`."""
+    """One attempt of a run as the target is to see it; every attempt of a run carries the same `run_id`.
+
+    With a `callback_token` the target may answer 202, and say later what became of it.
+    """
 
     run_id: UUID
     job_id: UUID
@@ -69,16 +85,28 @@ class Call:
     headers: dict[str, str]
     body: Any
     timeout_seconds: float
+    success: Success = field(default_factory=Success)
+    callback_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a call ended. `error` is None exactly when it succeeded; the excerpt is at most 2 KiB of text without NUL."""
+    """How a call ended. `error` is None unless it failed; the excerpt is at most 2 KiB of text without NUL.
+
+    `retry_after` is how long the target asked to wait. `accepted`: it will call back, and say then how it ended.
+    """
 
     error: str | None
     status_code: int | None = None
     response_excerpt: str | None = None
+    retry_after: timedelta | None = None
+    accepted: bool = False
 
     @property
     def succeeded(self) -> bool:
-        return self.error is None
+        return self.error is None and not self.accepted
+
+    @property
+    def kind(self) -> str | None:
+        """The first word of the error, such as `connect`, `timeout` or `status`."""
+        return None if self.error is None else self.error.partition(" ")[0].rstrip(":")

@@ -13,7 +13,7 @@ UNSCHEDULABLE = "unschedulable"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The occurrences in (after, until]; `until` and `count` are None while it is open."""
+    """The occurrences in (after, until]; `until` and `count` are None while it is open. `note` is what was said."""
 
     id: int
     job_id: UUID
@@ -22,3 +22,4 @@ class Span:
     until: datetime | None
     count: int | None
     reason: str
+    note: str | None = None

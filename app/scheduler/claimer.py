@@ -7,9 +7,10 @@ from uuid import UUID
 
 import structlog
 
-from app.domain.claim import Candidate, Claims
+from app.domain.claim import Candidate, Claims, Held
 from app.domain.entries import Due, Entry, EntryMap, JobRow
 from app.domain.errors import CronledgerError
+from app.scheduler.commits import Commits
 from app.scheduler.dispatcher import Dispatcher
 from app.scheduler.observer import Observer
 from app.scheduler.ports import ClaimStore, JobSource
@@ -33,8 +34,10 @@ class Claimer:
         slots: CallSlots,
         runner: Runner,
         dispatcher: Dispatcher,
+        commits: Commits,
         observer: Observer,
         reread: Callable[[Iterable[int]], None],
+        done: Callable[[], set[Held]] = set,
     ) -> None:
         self._entries = entries
         self._jobs = jobs
@@ -43,14 +46,17 @@ class Claimer:
         self._slots = slots
         self._runner = runner
         self._dispatcher = dispatcher
+        self._commits = commits
         self._observer = observer
         self._reread = reread
+        self._done = done
 
     async def claim(self, due: Sequence[Due], candidates: Sequence[Candidate]) -> Claims:
         """`due` are the entries in hand, `candidates` what was planned for them; each entry is given back."""
         replica = self._replica()
         try:
-            claims = await self._store.claim(replica, candidates, self._slots)
+            with self._commits.under_way():
+                claims = await self._store.claim(replica, candidates, self._slots, self._done())
         except BaseException:
             self.give_back(due)
             raise

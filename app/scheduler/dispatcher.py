@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.domain.claim import Queued
+from app.domain.claim import Held, Queued, Recorded
 from app.domain.clock import Clock
+from app.scheduler.commits import Commits
+from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.ports import StartStore
 from app.scheduler.runner import Runner
@@ -21,10 +24,14 @@ GRACE = timedelta(seconds=1)
 """A pending run is first of all for the replica that knows of it; the others take it up when it is overdue by this."""
 
 LOOK_EVERY = 1.0
+"""Seconds. Where runs are held up, their gates are looked at as soon as this replica has recorded the end of a run."""
 
 
 class Dispatcher:
-    """Starts what this replica queued, and what the ledger has pending and nobody starts."""
+    """Starts what this replica queued, and what the ledger has pending and nobody starts.
+
+    `on_timed_out` is told what became of runs whose callback did not come.
+    """
 
     def __init__(
         self,
@@ -33,33 +40,56 @@ class Dispatcher:
         may_start: Callable[[], bool],
         slots: CallSlots,
         runner: Runner,
+        commits: Commits,
+        time: LedgerClock,
         clock: Clock,
+        on_timed_out: Callable[[Recorded], None] = lambda _: None,
+        done: Callable[[], set[Held]] = set,
     ) -> None:
         self._store = store
         self._replica = replica
         self._may_start = may_start
         self._slots = slots
         self._runner = runner
+        self._commits = commits
+        self._time = time
         self._clock = clock
+        self._on_timed_out = on_timed_out
+        self._done = done
         self._queues: dict[str, deque[Queued]] = {}
+        self._later: list[tuple[datetime, UUID, Queued]] = []
         self._known: set[UUID] = set()
         self._started_at = float("-inf")
         self._next_look = 0.0
+        self._has_more = False
+        self._waited_for = False
+        self._gates_moved = False
         self.loop = Looper("dispatcher", self._step, clock)
 
     def __len__(self) -> int:
         """How many runs wait here for a place."""
-        return len(self._known)
+        return len(self._known) - len(self._later)
 
     def enqueue(self, runs: Iterable[Queued]) -> None:
+        """Those that are not due yet are kept until then."""
         for run in runs:
-            if run.run_id not in self._known:
-                self._known.add(run.run_id)
+            if run.run_id in self._known:
+                continue
+            self._known.add(run.run_id)
+            if run.due_at is None:
                 self._queues.setdefault(run.host, deque()).append(run)
-        self.loop.wake()
+            else:
+                heapq.heappush(self._later, (run.due_at, run.run_id, run))
+            self.loop.wake()
 
     def places_freed(self) -> None:
-        if self._queues:
+        if self._queues or self._has_more:
+            self.loop.wake()
+
+    def runs_ended(self) -> None:
+        """What was held up by them may go on."""
+        if self._waited_for:
+            self._gates_moved = True
             self.loop.wake()
 
     def look_now(self) -> None:
@@ -71,19 +101,56 @@ class Dispatcher:
         if not self._may_start():
             return LONGEST_WAIT
         await self._look()
+        self._come_due()
         since = self._clock.monotonic() - self._started_at
         if self._queues and since < LINGER:
             return LINGER - since
         if batch := self._admitted():
             await self._start(batch)
-            return 0 if self._queues else LONGEST_WAIT
-        return LONGEST_WAIT
+            if self._queues or self._has_more:
+                return 0
+        return self._until_next()
 
     async def _look(self) -> None:
-        if self._clock.monotonic() < self._next_look or not self._slots.free:
+        """A look that found as many as were asked for is followed by another as places become free."""
+        regular = self._clock.monotonic() >= self._next_look
+        if regular:
+            self._next_look = self._clock.monotonic() + LOOK_EVERY
+            await self._store.expire()
+            timed_out = await self._store.time_out()
+            self.enqueue(timed_out.queued)
+            self._on_timed_out(timed_out)
+        if not self._slots.free:
+            self._has_more = self._has_more or regular
             return
-        self._next_look = self._clock.monotonic() + LOOK_EVERY
-        self.enqueue(await self._store.pending(self._slots.free, self._slots.full_hosts(), GRACE))
+        if regular or self._gates_moved:
+            await self._look_at_gates()
+        if regular or (self._has_more and not self._queues):
+            await self._look_for_pending()
+
+    async def _look_at_gates(self) -> None:
+        self._gates_moved = False
+        opened = await self._store.opened(self._slots.free, self._slots.full_hosts())
+        self._waited_for = opened.waited_for
+        self.enqueue(opened.runs)
+
+    async def _look_for_pending(self) -> None:
+        asked = self._slots.free
+        found = await self._store.pending(asked, self._slots.full_hosts(), GRACE)
+        new = [run for run in found if run.run_id not in self._known]
+        self._has_more = bool(new) and len(found) == asked
+        self.enqueue(new)
+
+    def _come_due(self) -> None:
+        """Into the queues with what is due by now."""
+        while self._later and self._later[0][0] <= self._time.now():
+            run = heapq.heappop(self._later)[-1]
+            self._queues.setdefault(run.host, deque()).append(run)
+
+    def _until_next(self) -> float:
+        if not self._later:
+            return LONGEST_WAIT
+        return max((self._later[0][0] - self._time.now()).total_seconds(), 0)
 
     def _admitted(self) -> list[Queued]:
         """The runs for which there is a place now, hosts in turn, so that a slow one doesn't starve the others.
@@ -105,7 +172,8 @@ class Dispatcher:
     async def _start(self, batch: list[Queued]) -> None:
         replica = self._replica()
         try:
-            started = await self._store.start(replica, batch)
+            with self._commits.under_way():
+                started = await self._store.start(replica, batch, self._done())
         except BaseException:
             self._give_back(batch)
             self.enqueue(batch)

@@ -9,13 +9,14 @@ import structlog
 
 from app.domain.claim import Held
 from app.domain.clock import Clock
+from app.scheduler.commits import Commits
 from app.scheduler.looper import Looper
 from app.scheduler.ports import Membership
 from app.scheduler.recorder import Recorder
 from app.scheduler.runner import TAKEN, Runner
 
 LOOK_EVERY = 10.0
-"""Seconds; longer than any statement may take, so that what is absent in two looks is not on its way."""
+"""Seconds; for commits that land after the look at them, as on a busy server, and for runs that were taken over."""
 
 _log = structlog.get_logger()
 
@@ -24,32 +25,54 @@ class Doubts:
     """Runs that are ours in the ledger and were never called go back; calls whose run went to another are cut."""
 
     def __init__(
-        self, store: Membership, replica: Callable[[], UUID], runner: Runner, recorder: Recorder, clock: Clock
+        self,
+        store: Membership,
+        replica: Callable[[], UUID],
+        runner: Runner,
+        recorder: Recorder,
+        commits: Commits,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._replica = replica
         self._runner = runner
         self._recorder = recorder
+        self._commits = commits
         self._clock = clock
-        self._absent: set[Held] = set()
         self._next_look = 0.0
         self.loop = Looper("doubts", self._step, clock)
 
+    def look_now(self) -> None:
+        """A commit failed, or seemed to."""
+        self._next_look = 0.0
+        self.loop.wake()
+
     async def _step(self) -> float:
-        """A look that failed counts too: the next one is as far from it."""
+        """The next moment is set first: `look_now` may be called meanwhile. A look that failed is still to be made."""
         if self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + LOOK_EVERY
             try:
                 await self.settle()
-            finally:
-                self._next_look = self._clock.monotonic() + LOOK_EVERY
+            except BaseException:
+                self.look_now()
+                raise
         return self._next_look - self._clock.monotonic()
 
     async def settle(self) -> None:
-        replica, calling = self._replica(), self._runner.in_flight()
+        """What is absent may be on its way to us, so it is lost only if it still is when that transaction has ended."""
+        absent = await self._absent()
+        if absent:
+            await self._commits.ended()
+            absent &= await self._absent()
+        if absent and (returned := await self._store.hand_back(self._replica(), dict(absent))):
+            _log.warning("runs that were started and never called are pending again", runs=returned)
+
+    async def _absent(self) -> set[Held]:
+        """What is ours in the ledger and neither called nor recorded here."""
+        replica, calling, known = self._replica(), self._runner.in_flight(), self._known()
         owned = set((await self._store.owned(replica)).items())
         self._runner.cut(calling - owned, TAKEN)
-        absent = owned - calling - self._runner.in_flight() - self._recorder.holds()
-        confirmed, self._absent = absent & self._absent, absent
-        if confirmed:
-            returned = await self._store.hand_back(replica, dict(confirmed))
-            _log.warning("runs that were started and never called are pending again", runs=returned)
+        return owned - known - self._known()
+
+    def _known(self) -> set[Held]:
+        return self._runner.in_flight() | self._recorder.holds()

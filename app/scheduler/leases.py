@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from app.domain.clock import Clock
+from app.domain.run import State, Trigger
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.ports import Membership
 
@@ -19,7 +20,7 @@ _log = structlog.get_logger()
 class Lease:
     """Renews itself well before it ends, buries those whose lease has ended, and takes over their runs.
 
-    `on_lost` is called when this replica may no longer hold its runs, `on_taken` when runs of a dead one are pending.
+    `on_lost` is called when this replica may no longer hold its runs, `on_taken` with what became of those of the dead.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Lease:
         seconds: float,
         *,
         on_lost: Callable[[], None],
-        on_taken: Callable[[], None],
+        on_taken: Callable[[list[tuple[State, Trigger]]], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -65,8 +66,9 @@ class Lease:
     async def _step(self) -> float:
         await self._renew()
         if taken := await self._store.bury(timedelta(seconds=self._seconds)):
-            _log.warning("runs of a dead replica are pending again", runs=taken)
-            self._on_taken()
+            again = sum(state is State.PENDING for state, _ in taken)
+            _log.warning("runs of a dead replica were taken over", runs=len(taken), pending_again=again)
+            self._on_taken(taken)
         return min(self._seconds / 3, MOST_BETWEEN_BEATS)
 
     async def _watch(self) -> float:

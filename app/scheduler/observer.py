@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.domain.claim import Claims, Finished
+from app.domain.run import State, Trigger
 
 
 class Observer(Protocol):
@@ -12,9 +13,12 @@ class Observer(Protocol):
 
     def claimed(self, claims: Claims) -> None: ...
 
-    def recorded(self, run: Finished) -> None: ...
+    def recorded(self, run: Finished, became: State) -> None: ...
 
     def discarded(self, run: Finished) -> None: ...
+
+    def ended(self, state: State, trigger: Trigger) -> None:
+        """A run that no call of this replica ended."""
 
 
 class NoObserver:
@@ -22,6 +26,8 @@ class NoObserver:
 
     def claimed(self, claims: Claims) -> None: ...
 
-    def recorded(self, run: Finished) -> None: ...
+    def recorded(self, run: Finished, became: State) -> None: ...
 
     def discarded(self, run: Finished) -> None: ...
+
+    def ended(self, state: State, trigger: Trigger) -> None: ...

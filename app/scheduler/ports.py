@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from app.domain.claim import Candidate, Claims, Finished, Queued, Slots, Started
+from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Queued, Recorded, Slots, Started
 from app.domain.entries import JobRow
-from app.domain.run import Call, Outcome
+from app.domain.run import Call, Outcome, State, Trigger
 
 
 class JobSource(Protocol):
@@ -43,28 +43,48 @@ class JobSource(Protocol):
 class ClaimStore(Protocol):
     """The claim, one transaction."""
 
-    async def claim(self, replica: UUID, candidates: Sequence[Candidate], slots: Slots) -> Claims:
-        """What a transaction that failed had admitted is released."""
+    async def claim(
+        self, replica: UUID, candidates: Sequence[Candidate], slots: Slots, done: Collection[Held] = ()
+    ) -> Claims:
+        """What a transaction that failed had admitted is released.
+
+        `done` are starts that are over for good and not recorded yet: what they started is not active any more.
+        """
         ...
 
 
 class StartStore(Protocol):
     """Pending runs, and starting them."""
 
-    async def start(self, replica: UUID, queued: Sequence[Queued]) -> list[Started]:
-        """Those of the runs that are this replica's now; the others are no longer pending, or call another host."""
+    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> list[Started]:
+        """Those of the runs that are this replica's now; for `done` see `ClaimStore.claim`.
+
+        The others are no longer pending, call another host, or were held up.
+        """
         ...
 
     async def pending(self, limit: int, full_hosts: Collection[str], overdue: timedelta) -> list[Queued]:
-        """Pending runs that have been due for so long, those of full hosts left out, earliest first."""
+        """Runs that nothing holds up, due for so long, those of full hosts left out, earliest first."""
+        ...
+
+    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
+        """Runs that were held up and may have room now, the first at each gate."""
+        ...
+
+    async def expire(self) -> int:
+        """End pending runs whose deadline has passed; say how many."""
+        ...
+
+    async def time_out(self) -> Recorded:
+        """End attempts that wait for a callback which has not come in time."""
         ...
 
 
 class RecordStore(Protocol):
     """Where results go."""
 
-    async def record(self, replica: UUID, finished: Sequence[Finished]) -> set[UUID]:
-        """Write what became of the calls; say for which runs the fence still held. The rest is discarded."""
+    async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
+        """Write what became of the calls whose fence still holds. The rest is discarded."""
         ...
 
 
@@ -77,8 +97,11 @@ class Membership(Protocol):
         """Renew the lease; False means that the replica was declared dead."""
         ...
 
-    async def bury(self, lease: timedelta) -> int:
-        """Declare those dead whose heartbeat is older than the lease, and take their runs over; say how many runs."""
+    async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:
+        """Declare those dead whose heartbeat is older than the lease, and take their runs over.
+
+        What became of each run, and why it existed.
+        """
         ...
 
     async def leave(self, replica: UUID) -> None:
@@ -91,6 +114,41 @@ class Membership(Protocol):
 
     async def hand_back(self, replica: UUID, runs: dict[UUID, int]) -> int:
         """Make runs pending again that were started by these fences and never called."""
+        ...
+
+
+class CancelSource(Protocol):
+    """What people, or other runs, asked to be ended."""
+
+    async def asked(self, replica: UUID) -> set[Held]:
+        """The starts that this replica holds and whose calls are to be cut. Raises StoreUnavailable."""
+        ...
+
+
+class PauseStore(Protocol):
+    """Jobs that are paused until an instant."""
+
+    async def end_due(self) -> list[int]:
+        """Let some of those go on whose instant has come; say which. Raises StoreUnavailable."""
+        ...
+
+
+class FailureStore(Protocol):
+    """Jobs that fail."""
+
+    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
+        """Pause some of those that have failed as often in a row as they may; say which, and what is pending of them.
+
+        Raises StoreUnavailable.
+        """
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps the database in order."""
+
+    async def tend(self) -> None:
+        """Do what is due by now; several replicas may at once. Raises StoreUnavailable."""
         ...
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
 
-from app.domain.claim import Finished, Held
+from app.domain.claim import Finished, Held, Queued
 from app.domain.clock import Clock
 from app.domain.errors import StoreUnavailable
+from app.domain.run import State
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.observer import Observer
 from app.scheduler.ports import RecordStore
@@ -26,7 +27,10 @@ _log = structlog.get_logger()
 
 
 class Recorder:
-    """`replica` says under which id this process holds its runs just now, `busy` whether calls wait for a place."""
+    """`replica` says under which id this process holds its runs just now, `busy` whether calls wait for a place.
+
+    `on_queued` is told of runs that are pending again, `on_failing` that a job has failed as often as it may.
+    """
 
     def __init__(
         self,
@@ -35,12 +39,16 @@ class Recorder:
         clock: Clock,
         observer: Observer,
         busy: Callable[[], bool] = lambda: False,
+        on_queued: Callable[[Iterable[Queued]], None] = lambda _: None,
+        on_failing: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._replica = replica
         self._clock = clock
         self._observer = observer
         self._busy = busy
+        self._on_queued = on_queued
+        self._on_failing = on_failing
         self._waiting: deque[Finished] = deque()
         self._since = 0.0
         self._size = BATCH
@@ -57,6 +65,10 @@ class Recorder:
     def holds(self) -> set[Held]:
         """The starts whose results are not in the ledger yet."""
         return {finished.started.held for finished in self._waiting}
+
+    def done(self) -> set[Held]:
+        """Those among them that are over for good: they succeeded, whenever that comes to be written."""
+        return {each.started.held for each in self._waiting if each.outcome is not None and each.outcome.succeeded}
 
     async def flush(self) -> None:
         """Record everything now. Raises StoreUnavailable."""
@@ -82,7 +94,7 @@ class Recorder:
         """A batch stays in `_waiting` until its commit is known, so that `holds` is never too small."""
         batch = [self._waiting[index] for index in range(min(self._size, len(self._waiting)))]
         try:
-            held = await self._store.record(self._replica(), batch)
+            recorded = await self._store.record(self._replica(), batch)
         except StoreUnavailable:
             raise
         except Exception:
@@ -91,7 +103,10 @@ class Recorder:
         self._size = min(2 * self._size, BATCH)
         for finished in batch:
             self._waiting.popleft()
-            self._tell(finished, held=finished.started.call.run_id in held)
+            self._tell(finished, recorded.states.get(finished.started.call.run_id))
+        self._on_queued(recorded.queued)
+        if recorded.failing:
+            self._on_failing()
 
     def _look_for_the_culprit(self, batch: list[Finished]) -> None:
         """One result that can't be stored must not hold up the others: they go one by one, and pass it."""
@@ -99,13 +114,14 @@ class Recorder:
         if len(batch) == 1:
             self._waiting.rotate(-1)
 
-    def _tell(self, finished: Finished, *, held: bool) -> None:
+    def _tell(self, finished: Finished, became: State | None) -> None:
+        """None is what was not ours any more."""
         call, outcome = finished.started.call, finished.outcome
-        if not held:
+        if became is None:
             self._observer.discarded(finished)
             _log.warning("result discarded: the run went to another", run=str(call.run_id), job=call.job_name)
             return
-        self._observer.recorded(finished)
+        self._observer.recorded(finished, became)
         error = finished.note if outcome is None else outcome.error
         level = _log.info if error is None else _log.warning
-        level("run", job=call.job_name, run=str(call.run_id), attempt=call.attempt, error=error)
+        level("run", job=call.job_name, run=str(call.run_id), attempt=call.attempt, state=became, error=error)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from app.domain.claim import Finished, Held, Slots, Started
 from app.domain.clock import Clock
-from app.domain.run import Outcome
+from app.domain.run import Call, Outcome
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.ports import Target
 from app.scheduler.recorder import Recorder
@@ -75,10 +76,11 @@ class Runner:
             await self._idle.wait()
 
     def _call(self, started: Started) -> None:
-        task = asyncio.create_task(self._target.call(started.call))
+        began, since = self._time.now(), self._clock.monotonic()
+        task = asyncio.create_task(self._target.call(_in_time(started, began)))
         self._calls[started.held] = task
         self._idle.clear()
-        task.add_done_callback(partial(self._ended, started, self._time.now(), self._clock.monotonic()))
+        task.add_done_callback(partial(self._ended, started, began, since))
 
     def _ended(self, started: Started, began: datetime, since: float, task: asyncio.Task[Outcome]) -> None:
         """A callback, not the end of a coroutine: a task that is cancelled before its first step runs none of it."""
@@ -89,6 +91,14 @@ class Runner:
         self._slots.release(started.host)
         if not self._calls:
             self._idle.set()
+
+
+def _in_time(started: Started, now: datetime) -> Call:
+    """The call, which is to end by the run's deadline."""
+    if started.deadline_at is None:
+        return started.call
+    left = max((started.deadline_at - now).total_seconds(), 0)
+    return replace(started.call, timeout_seconds=min(started.call.timeout_seconds, left))
 
 
 def _outcome(task: asyncio.Task[Outcome]) -> Outcome | None:

@@ -7,22 +7,41 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.domain.claim import Queued
+from app.domain.claim import Queued, Recorded
 from app.domain.clock import Clock
 from app.domain.entries import EntryMap
+from app.domain.lifecycle import ENDED
+from app.domain.run import State, Trigger
+from app.scheduler.cancellations import Cancellations
 from app.scheduler.claimer import Claimer
+from app.scheduler.commits import Commits
 from app.scheduler.dispatcher import Dispatcher
 from app.scheduler.doubts import Doubts
+from app.scheduler.failing import Failing
 from app.scheduler.follower import Follower
 from app.scheduler.leases import Lease
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import Looper
 from app.scheduler.observer import NoObserver, Observer
-from app.scheduler.ports import ChangeFeed, ClaimStore, JobSource, Membership, RecordStore, StartStore, Target
+from app.scheduler.pauses import Pauses
+from app.scheduler.ports import (
+    CancelSource,
+    ChangeFeed,
+    ClaimStore,
+    FailureStore,
+    JobSource,
+    Keeper,
+    Membership,
+    PauseStore,
+    RecordStore,
+    StartStore,
+    Target,
+)
 from app.scheduler.recorder import Recorder
 from app.scheduler.runner import LEASE_LOST, Runner
 from app.scheduler.slots import CallSlots
 from app.scheduler.ticker import Ticker
+from app.scheduler.upkeep import Upkeep
 
 STALLED_AFTER = 45.0
 """Seconds: longer than a step waits for a database that hangs, since a restart would not mend that."""
@@ -48,7 +67,11 @@ class Ports:
     claims: ClaimStore
     starts: StartStore
     records: RecordStore
+    cancels: CancelSource
+    pauses: PauseStore
+    failing: FailureStore
     members: Membership
+    keeper: Keeper
     target: Target
     feed: ChangeFeed | None = None
 
@@ -59,6 +82,7 @@ class SchedulerService:
     def __init__(self, ports: Ports, options: Options, clock: Clock, observer: Observer | None = None) -> None:
         observer = observer or NoObserver()
         self._clock = clock
+        self._observer = observer
         self._claiming = True
         self._running = False
         self._stopped_at: float | None = None
@@ -69,9 +93,29 @@ class SchedulerService:
         self.lease = Lease(
             ports.members, clock, options.hostname, options.lease_seconds, on_lost=self._lost, on_taken=self._taken
         )
-        self.recorder = Recorder(ports.records, self._replica, clock, observer, self._has_queue)
+        self.recorder = Recorder(
+            ports.records,
+            self._replica,
+            clock,
+            observer,
+            busy=self._has_queue,
+            on_queued=self._recorded,
+            on_failing=self.too_many_failures,
+        )
         self.runner = Runner(ports.target, self.recorder, self.slots, self.time, clock, self.lease.covers)
-        self.dispatcher = Dispatcher(ports.starts, self._replica, self._may_start, self.slots, self.runner, clock)
+        commits = Commits(self._in_doubt)
+        self.dispatcher = Dispatcher(
+            ports.starts,
+            self._replica,
+            self._may_start,
+            self.slots,
+            self.runner,
+            commits,
+            self.time,
+            clock,
+            on_timed_out=self._timed_out,
+            done=self.recorder.done,
+        )
         self.follower = Follower(
             self.entries,
             ports.jobs,
@@ -90,11 +134,17 @@ class SchedulerService:
             self.slots,
             self.runner,
             self.dispatcher,
+            commits,
             observer,
             self.follower.reread,
+            self.recorder.done,
         )
         self.ticker = Ticker(self.entries, claimer, self.time, self._may_start, clock)
-        self.doubts = Doubts(ports.members, self._replica, self.runner, self.recorder, clock)
+        self.cancellations = Cancellations(ports.cancels, self._replica, self.runner, clock)
+        self.pauses = Pauses(ports.pauses, clock, self.jobs_changed)
+        self.failing = Failing(ports.failing, clock, self.jobs_changed, self.runs_queued)
+        self.doubts = Doubts(ports.members, self._replica, self.runner, self.recorder, commits, clock)
+        self.upkeep = Upkeep(ports.keeper, clock)
 
     @property
     def replica(self) -> UUID:
@@ -140,6 +190,19 @@ class SchedulerService:
         """Told by the API of this process, after its commit: pending runs that may start at once."""
         self.dispatcher.enqueue(runs)
 
+    def runs_ended(self, ended: Iterable[tuple[State, Trigger]]) -> None:
+        """Told by the API of this process, after its commit: runs that no call ended."""
+        self._count(ended)
+        self.dispatcher.runs_ended()
+
+    def cancel_asked(self) -> None:
+        """Told by the API of this process, after its commit."""
+        self.cancellations.look_now()
+
+    def too_many_failures(self) -> None:
+        """A job has failed as often in a row as it may."""
+        self.failing.look_now()
+
     @property
     def claiming(self) -> bool:
         return self._claiming and self._running
@@ -171,6 +234,10 @@ class SchedulerService:
             self.dispatcher.loop,
             self.recorder.loop,
             self.doubts.loop,
+            self.cancellations.loop,
+            self.pauses.loop,
+            self.failing.loop,
+            self.upkeep.loop,
         ]
 
     def _replica(self) -> UUID:
@@ -182,6 +249,10 @@ class SchedulerService:
     def _has_queue(self) -> bool:
         return len(self.dispatcher) > 0
 
+    def _recorded(self, pending_again: Iterable[Queued]) -> None:
+        self.dispatcher.enqueue(pending_again)
+        self.dispatcher.runs_ended()
+
     def _places_freed(self) -> None:
         self.dispatcher.places_freed()
 
@@ -191,5 +262,19 @@ class SchedulerService:
     def _lost(self) -> None:
         self.runner.cut(self.runner.in_flight(), LEASE_LOST)
 
-    def _taken(self) -> None:
+    def _timed_out(self, recorded: Recorded) -> None:
+        self._count(recorded.became)
+        if recorded.failing:
+            self.too_many_failures()
+
+    def _in_doubt(self) -> None:
+        self.doubts.look_now()
+
+    def _count(self, became: Iterable[tuple[State, Trigger]]) -> None:
+        for state, trigger in became:
+            if state in ENDED:
+                self._observer.ended(state, trigger)
+
+    def _taken(self, became: list[tuple[State, Trigger]]) -> None:
+        self.runs_ended(became)
         self.dispatcher.look_now()

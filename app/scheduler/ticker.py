@@ -47,11 +47,11 @@ class Ticker:
         await self._time.look_if_stale()
         now = self._time.now()
         due = self._entries.due(now, BATCH)
-        late = [each for each in due if is_late(each.at, now)]
+        late = [each for each in due if _is_late(each, now)]
         self._late.extend(late)
         if late:
             self.late_loop.wake()
-        on_time = [each for each in due if not is_late(each.at, now)] if late else due
+        on_time = [each for each in due if not _is_late(each, now)] if late else due
         if on_time and await self._claim(_planned(on_time, now)):
             return _EARLY_PAUSE
         return self._until_next()
@@ -92,6 +92,10 @@ class Ticker:
         return LONGEST_WAIT if wakeup is None else max((wakeup - self._time.now()).total_seconds(), 0)
 
 
+def _is_late(due: Due, now: datetime) -> bool:
+    return is_late(due.at, now, due.entry.job.policies.misfire)
+
+
 def _planned(due: Sequence[Due], now: datetime) -> Planned:
     """Run in a thread for what is late: a hole of years takes a while to count."""
     good: list[Due] = []
@@ -100,7 +104,8 @@ def _planned(due: Sequence[Due], now: datetime) -> Planned:
     for each in due:
         job = each.entry.job
         try:
-            candidates.append(Candidate(job, plan(job.recurrence, each.at, now)))
+            planned = plan(job.recurrence, each.at, now, job.policies.misfire, job.exclusions)
+            candidates.append(Candidate(job, planned))
             good.append(each)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's, and the others go on
             poisoned.append((each, error))

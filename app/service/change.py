@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.db.transaction import Transaction
 from app.domain.claim import Queued
+from app.domain.course import going_on, is_exhausted
 from app.domain.errors import InvalidInput
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.recurrence import Recurrence
@@ -32,23 +33,32 @@ def idle_reason(definition: JobDefinition, *, stopped: bool) -> str | None:
     return STOPPED if stopped else None
 
 
+def set_going(job: PersistedJob, at: datetime, *, stopped: bool) -> tuple[PersistedJob, str | None]:
+    """The job as it waits after `at`, or why it stands still; one that has run its course does neither.
+
+    Raises InvalidInput where its schedule can't be read.
+    """
+    job = going_on(job, at) if job.enabled else replace(job, next_run=None, completed=False)
+    reason = None if job.completed else idle_reason(job, stopped=stopped)
+    return (replace(job, next_run=None) if reason else job), reason
+
+
 async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) -> tuple[PersistedJob, list[Queued]]:
     """The job as it is now, and what is pending of it. It must be locked.
 
     Raises NeverFires for a new schedule that would never be due.
     """
     stopped = await tx.switch.paused()
-    at = await tx.time()
-    queued = await settle(tx, [job], at)
+    at = await tx.boundary([job])
+    [job], queued = await settle(tx, [job], at)
     await close_spans(tx, [job], at)
-    changed = _next_version(job, definition, at)
-    reason = idle_reason(definition, stopped=stopped)
-    recurrence = Recurrence.of(changed, changed.anchor)
-    changed = replace(changed, next_run=None if reason else recurrence.next_after(at))
+    changed, reason = set_going(_next_version(job, definition, at), at, stopped=stopped)
     host = host_of(changed)
     await tx.jobs.write([(changed, host)], COMPUTED_UNDER)
+    if changed.policies != job.policies:
+        await tx.runs.judge_anew(job.uid)
     if reason:
-        await tx.spans.open([(changed.uid, changed.version)], at, reason)
+        await tx.spans.open([(changed.uid, changed.version)], at, reason, changed.pause_note)
     await tx.versions.end([job.uid], at)
     await tx.versions.begin([changed], at)
     await tx.notify(job.id)
@@ -60,6 +70,11 @@ async def close_spans(tx: Transaction, jobs: Sequence[PersistedJob], at: datetim
     spans = await tx.spans.opened([job.uid for job in jobs])
     if spans:
         await tx.spans.close(await to_thread(_counts, jobs, spans, at), at)
+
+
+def resumed(job: PersistedJob) -> PersistedJob:
+    """The failures are forgotten too, or those that paused it would do so again."""
+    return replace(job, enabled=True, pause_note=None, paused_until=None, failures_in_a_row=0)
 
 
 def host_of(job: PersistedJob) -> str:
@@ -80,7 +95,8 @@ def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) ->
         require_future(recurrence, at)
     ours = {name: getattr(definition, name) for name in JobDefinition.__dataclass_fields__}
     problem = job.problem if paused else None
-    return replace(job, **ours, anchor=anchor, version=job.version + 1, problem=problem, updated_at=at)
+    changed = replace(job, **ours, anchor=anchor, version=job.version + 1, problem=problem, updated_at=at)
+    return resumed(changed) if definition.enabled and not job.enabled else changed
 
 
 def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: datetime) -> dict[UUID, int | None]:
@@ -89,7 +105,9 @@ def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: dateti
 
 def _count(job: PersistedJob, span: Span, at: datetime) -> int | None:
     """None where nobody can say, since the schedule can't be read."""
+    if is_exhausted(job):
+        return 0
     try:
-        return Recurrence.of(job, job.anchor).count_between(span.after, at)
+        return Recurrence.of(job, job.anchor).accounted().count_between(span.after, at)
     except InvalidInput:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from app.domain.claim import Queued
+from app.domain.run import State, Trigger
 
 
 class SchedulerHooks(Protocol):
@@ -17,6 +18,12 @@ class SchedulerHooks(Protocol):
 
     def runs_queued(self, runs: Iterable[Queued]) -> None: ...
 
+    def runs_ended(self, ended: Iterable[tuple[State, Trigger]]) -> None: ...
+
+    def cancel_asked(self) -> None: ...
+
+    def too_many_failures(self) -> None: ...
+
 
 class NoScheduler:
     """There is none in this process."""
@@ -26,3 +33,9 @@ class NoScheduler:
     def many_changed(self) -> None: ...
 
     def runs_queued(self, runs: Iterable[Queued]) -> None: ...
+
+    def runs_ended(self, ended: Iterable[tuple[State, Trigger]]) -> None: ...
+
+    def cancel_asked(self) -> None: ...
+
+    def too_many_failures(self) -> None: ...

@@ -13,14 +13,19 @@ from app.db.engine import Database
 from app.db.jobs import JobFilter
 from app.db.transaction import Transaction, reading, transaction
 from app.domain.claim import Queued
+from app.domain.course import remaining
 from app.domain.errors import InvalidInput, JobNotFound, NameTaken, VersionMismatch
+from app.domain.exclusion import Exclusions
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.recurrence import RESOLUTION, Recurrence
+from app.domain.run import State
 from app.service.change import anchor_for, change, close_spans, idle_reason
+from app.service.exclusions import exclusions_of, hold_calendars
 from app.service.hooks import SchedulerHooks
+from app.service.pauses import awake, pause
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
-from app.service.validation import checked, require_future
+from app.service.validation import checked, require_future, require_no_callback
 from app.target.address import Targets
 from app.target.endpoint import host_key
 
@@ -29,12 +34,16 @@ Edit = Callable[[PersistedJob], JobDefinition]
 
 
 class JobService:
-    """Raises the errors of `domain.errors`; `if_version` is the version that the caller saw, or None for any."""
+    """Raises the errors of `domain.errors`; `if_version` is the version that the caller saw, or None for any.
 
-    def __init__(self, database: Database, hooks: SchedulerHooks, targets: Targets) -> None:
+    `reachable` says whether targets can call this service back.
+    """
+
+    def __init__(self, database: Database, hooks: SchedulerHooks, targets: Targets, *, reachable: bool = True) -> None:
         self._database = database
         self._hooks = hooks
         self._targets = targets
+        self._reachable = reachable
 
     async def get(self, name: str) -> PersistedJob:
         async with reading(self._database) as tx:
@@ -45,7 +54,7 @@ class JobService:
             return await tx.jobs.page(filters, after, limit)
 
     async def create(self, definition: JobDefinition, *, zone_given: bool = True) -> PersistedJob:
-        definition = checked(definition, self._targets, zone_given=zone_given)
+        definition = self._checked(definition, zone_given=zone_given)
         async with transaction(self._database) as tx:
             job = await self._create(tx, definition)
         self._hooks.jobs_changed([job.id])
@@ -55,7 +64,7 @@ class JobService:
         self, definition: JobDefinition, *, if_version: int | None = None, zone_given: bool = True
     ) -> tuple[PersistedJob, bool]:
         """Create the job or make it this; the flag says whether it is new."""
-        definition = checked(definition, self._targets, zone_given=zone_given)
+        definition = self._checked(definition, zone_given=zone_given)
         try:
             job, new, queued = await self._replace(definition, if_version)
         except NameTaken:  # somebody made it between our look and our insert
@@ -68,51 +77,74 @@ class JobService:
     ) -> PersistedJob:
         """`to` may raise InvalidInput; nothing is written then."""
         async with transaction(self._database) as tx:
-            job = found(await tx.jobs.lock(name), name)
-            _check_version(job, if_version)
+            job = await _found(tx, name, if_version)
             wanted = to(job)
             if wanted.name != name:
                 raise InvalidInput(
                     "A job keeps its name.", field="name", remedy="Create another job, and delete this one."
                 )
             if wanted != replace(job.definition(), enabled=False):
-                wanted = checked(wanted, self._targets, zone_given=zone_given)
+                wanted = self._checked(wanted, zone_given=zone_given)
             job, queued = await self._edit(tx, job, wanted)
         self._tell(job.id, queued)
         return job
 
-    async def set_enabled(self, name: str, *, enabled: bool, if_version: int | None = None) -> PersistedJob:
-        """Pause and resume. What was due while it was paused stands in a span, and does not run afterwards."""
-        return await self.edit(name, lambda job: replace(job.definition(), enabled=enabled), if_version=if_version)
+    async def set_enabled(
+        self,
+        name: str,
+        *,
+        enabled: bool,
+        if_version: int | None = None,
+        note: str | None = None,
+        until: datetime | None = None,
+    ) -> PersistedJob:
+        """Pause and resume. What was due while it was paused stands in a span, and does not run afterwards.
+
+        `note` and `until` are of the pause; of a job that is paused already, they are said anew.
+        """
+        if enabled:
+            return await self.edit(name, lambda job: replace(job.definition(), enabled=True), if_version=if_version)
+        async with transaction(self._database) as tx:
+            job, queued = await pause(tx, await _found(tx, name, if_version), note, until)
+        self._tell(job.id, queued)
+        return job
 
     async def delete(self, name: str, *, if_version: int | None = None) -> None:
         """Its runs stay in the ledger; those that are pending end as canceled."""
         async with transaction(self._database) as tx:
-            job = found(await tx.jobs.lock(name), name)
-            _check_version(job, if_version)
-            at = await tx.time()
-            await settle(tx, [job], at)
-            await tx.runs.cancel_pending(job.uid, "deleted", at)
+            job = await _found(tx, name, if_version)
+            at = await tx.boundary([job])
+            [job], _ = await settle(tx, [job], at)
+            canceled = await tx.runs.cancel_pending(job.uid, "deleted", at)
             await close_spans(tx, [job], at)
             await tx.versions.end([job.uid], at)
             await tx.jobs.remove(job.id)
             await tx.notify(job.id)
         self._hooks.jobs_changed([job.id])
+        self._hooks.runs_ended((State.CANCELED, trigger) for trigger in canceled)
 
-    async def next_times(self, name: str, count: int) -> tuple[PersistedJob, list[datetime]]:
-        """What the schedule says from the next run on, also of a job that is paused."""
+    async def next_times(self, name: str, count: int) -> tuple[PersistedJob, list[datetime], list[str | None]]:
+        """What the schedule says from the next run on, also of a job that is paused, and what excludes each of it."""
         async with reading(self._database) as tx:
             job, at = found(await tx.jobs.get(name), name), await tx.time()
+            exclusions = (await exclusions_of(tx, [job]))[job.id]
         if job.problem is not None:
-            return job, []
+            return job, [], []
         after = at if job.next_run is None else min(at, job.next_run - RESOLUTION)
-        return job, await to_thread(_times, Recurrence.of(job, job.anchor), after, count)
+        left = remaining(job.policies, job.runs_made)
+        recurrence = Recurrence.of(job, job.anchor)
+        return job, *await to_thread(_times, recurrence, exclusions, after, count, count if left is None else left)
+
+    def _checked(self, definition: JobDefinition, *, zone_given: bool) -> JobDefinition:
+        if not self._reachable:
+            require_no_callback(definition)
+        return checked(definition, self._targets, zone_given=zone_given)
 
     async def _replace(
         self, definition: JobDefinition, if_version: int | None
     ) -> tuple[PersistedJob, bool, list[Queued]]:
         async with transaction(self._database) as tx:
-            job = await tx.jobs.lock(definition.name)
+            job = await _locked(tx, definition.name)
             _check_version(job, if_version)
             if job is None:
                 return await self._create(tx, definition), True, []
@@ -120,6 +152,7 @@ class JobService:
         return changed, False, queued
 
     async def _create(self, tx: Transaction, definition: JobDefinition) -> PersistedJob:
+        await hold_calendars(tx, definition.policies.exclude)
         stopped = await tx.switch.paused()
         at = await tx.time()
         anchor = anchor_for(definition, at)
@@ -131,7 +164,7 @@ class JobService:
             uid=uuid7(),
             anchor=anchor,
             host=host_key(definition.endpoint or ""),
-            next_run=None if reason else recurrence.next_after(at),
+            next_run=None if reason else recurrence.accounted().next_after(at),
             computed_under=COMPUTED_UNDER,
             created_at=at,
             updated_at=at,
@@ -147,6 +180,8 @@ class JobService:
     ) -> tuple[PersistedJob, list[Queued]]:
         if definition == job.definition():
             return job, []
+        known = job.policies.exclude
+        await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
         return await change(tx, job, definition)
 
     def _tell(self, job_id: int, queued: Sequence[Queued]) -> None:
@@ -161,6 +196,18 @@ def found(job: PersistedJob | None, name: str) -> PersistedJob:
     return job
 
 
+async def _found(tx: Transaction, name: str, if_version: int | None) -> PersistedJob:
+    job = found(await _locked(tx, name), name)
+    _check_version(job, if_version)
+    return job
+
+
+async def _locked(tx: Transaction, name: str) -> PersistedJob | None:
+    """As it is by now: a pause that is over has ended."""
+    job = await tx.jobs.lock(name)
+    return None if job is None else await awake(tx, job)
+
+
 def _check_version(job: PersistedJob | None, if_version: int | None) -> None:
     if if_version is not None and (job is None or job.version != if_version):
         now = "there is no such job" if job is None else f"it is at version {job.version} now"
@@ -170,8 +217,16 @@ def _check_version(job: PersistedJob | None, if_version: int | None) -> None:
         )
 
 
-def _times(recurrence: Recurrence, after: datetime, count: int) -> list[datetime]:
+def _times(
+    recurrence: Recurrence, exclusions: Exclusions, after: datetime, count: int, left: int
+) -> tuple[list[datetime], list[str | None]]:
+    """At most `count`, and no more than `left` that are to run."""
     times: list[datetime] = []
-    while len(times) < count and (following := recurrence.next_after(times[-1] if times else after)) is not None:
+    excluded: list[str | None] = []
+    while len(times) < count and excluded.count(None) < left:
+        following = recurrence.next_after(times[-1] if times else after)
+        if following is None:
+            break
         times.append(following)
-    return times
+        excluded.append(exclusions.covers(following))
+    return times, excluded

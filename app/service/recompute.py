@@ -16,7 +16,8 @@ from app.domain.job import PersistedJob
 from app.domain.recurrence import Recurrence
 from app.domain.schedule import parse
 from app.domain.span import UNSCHEDULABLE
-from app.service.change import close_spans, host_of, idle_reason
+from app.service.change import close_spans, host_of, set_going
+from app.service.pauses import awake
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
 from app.service.validation import require_future
@@ -27,47 +28,51 @@ BATCH = 200
 
 async def recompute(database: Database) -> int:
     """How many jobs were computed under earlier rules, and are not any more."""
-    total = 0
-    while done := await _batch(database):
+    total = after = 0
+    while (batch := await _batch(database, after)) is not None:
+        done, after = batch
         total += done
     return total
 
 
-async def _batch(database: Database) -> int:
-    """What is due by the old rules is settled first; the new ones begin as new versions at the same instant."""
+async def _batch(database: Database, after: int) -> tuple[int, int] | None:
+    """What is due by the old rules is settled first; the new ones begin as new versions at the same instant.
+
+    How many jobs that were, and the last id of the batch.
+    """
     async with transaction(database) as tx:
         stopped = await tx.switch.paused()
-        jobs = await tx.jobs.lock_computed_before(COMPUTED_UNDER, BATCH)
+        jobs, last = await tx.jobs.lock_computed_before(COMPUTED_UNDER, after, BATCH)
         if jobs:
-            at = await tx.time()
-            await settle(tx, jobs, at)
+            jobs = [await awake(tx, job) for job in jobs]
+            at = await tx.boundary(jobs)
+            jobs, _ = await settle(tx, jobs, at)
             await close_spans(tx, jobs, at)
-            await _begin(tx, [_renewed(job, at) for job in jobs], at, stopped=stopped)
+            await _begin(tx, [_renewed(job, at, stopped=stopped) for job in jobs], at)
             await tx.notify(None)
-    return len(jobs)
+    return None if last is None else (len(jobs), last)
 
 
-async def _begin(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime, *, stopped: bool) -> None:
-    idle = {job.uid: UNSCHEDULABLE if job.problem else idle_reason(job, stopped=stopped) for job in jobs}
-    for reason in {reason for reason in idle.values() if reason}:
-        await tx.spans.open([(job.uid, job.version) for job in jobs if idle[job.uid] == reason], at, reason)
-    written = [replace(job, next_run=None) if idle[job.uid] else job for job in jobs]
-    await tx.jobs.write([(job, host_of(job)) for job in written], COMPUTED_UNDER)
+async def _begin(tx: Transaction, renewed: Sequence[tuple[PersistedJob, str | None]], at: datetime) -> None:
+    jobs = [job for job, _ in renewed]
+    for idle, note in {(reason, job.pause_note) for job, reason in renewed if reason}:
+        alike = [job for job, reason in renewed if (reason, job.pause_note) == (idle, note)]
+        await tx.spans.open([(job.uid, job.version) for job in alike], at, idle, note)
+    await tx.jobs.write([(job, host_of(job)) for job in jobs], COMPUTED_UNDER)
     await tx.versions.end([job.uid for job in jobs], at)
     await tx.versions.begin(jobs, at)
 
 
-def _renewed(job: PersistedJob, at: datetime) -> PersistedJob:
-    """A job that has run its course is no problem, one that never had any is."""
-    renewed = replace(job, version=job.version + 1, updated_at=at, problem=None, next_run=None)
+def _renewed(job: PersistedJob, at: datetime, *, stopped: bool) -> tuple[PersistedJob, str | None]:
+    """The job, and why it stands still if it does. One that has run its course is no problem, one without any is."""
+    renewed = replace(job, version=job.version + 1, updated_at=at, problem=None, next_run=None, completed=False)
     try:
         renewed = replace(renewed, timezone=_zone(job))
-        recurrence = Recurrence.of(renewed, job.anchor)
-        require_future(recurrence, job.created_at)
-        renewed = replace(renewed, next_run=recurrence.next_after(at))
-        return replace(renewed, endpoint=canonical_endpoint(job.endpoint or ""))
+        require_future(Recurrence.of(renewed, job.anchor), job.created_at)
+        renewed = replace(renewed, endpoint=canonical_endpoint(job.endpoint or ""))
+        return set_going(renewed, at, stopped=stopped)
     except InvalidInput as error:
-        return replace(renewed, problem=str(error))
+        return replace(renewed, problem=str(error)), UNSCHEDULABLE
 
 
 def _zone(job: PersistedJob) -> str:

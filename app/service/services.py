@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from app.db.engine import Database
 from app.scheduler.service import SchedulerService
+from app.service.calendars import CalendarService
+from app.service.callbacks import CallbackService
 from app.service.jobs import JobService
+from app.service.limits import LimitService
 from app.service.runs import RunService
 from app.service.switch import SwitchService
 
@@ -17,6 +20,9 @@ class Services:
 
     database: Database
     jobs: JobService
+    limits: LimitService
     runs: RunService
+    callbacks: CallbackService
+    calendars: CalendarService
     switch: SwitchService
     scheduler: SchedulerService

@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from asyncio import to_thread
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.db.insert_runs import planned_values
 from app.db.transaction import Transaction
 from app.domain.claim import Queued
+from app.domain.course import remaining
 from app.domain.errors import InvalidInput
-from app.domain.identity import occurrence_id
+from app.domain.exclusion import Exclusions
 from app.domain.job import PersistedJob
 from app.domain.misfire import Plan, plan
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State
 from app.domain.span import UNSCHEDULABLE
+from app.service.exclusions import exclusions_of
 from app.target.endpoint import host_key
 
+Planned = list[tuple[PersistedJob, Plan]]
 
-async def settle(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime) -> list[Queued]:
-    """The runs that are pending now; the jobs must be locked. Their `next_run` is left to the caller."""
+
+async def settle(
+    tx: Transaction, jobs: Sequence[PersistedJob], at: datetime
+) -> tuple[list[PersistedJob], list[Queued]]:
+    """The jobs with what they have made, and their runs that are pending now.
+
+    The jobs must be locked. Their `next_run` is left to the caller, and so is writing `runs_made`.
+    """
     due = [job for job in jobs if job.next_run is not None and job.next_run <= at]
-    plans, unreadable = await to_thread(_plans, due, at) if due else ([], [])
-    values = [planned_values(job.uid, job.name, job.version, run) for job, made in plans for run in made.runs]
-    if values:
-        await tx.runs.add(values)
-    await tx.spans.add((job.uid, job.version, made.span) for job, made in plans if made.span is not None)
+    plans, unreadable = await to_thread(_plans, due, await exclusions_of(tx, due), at) if due else ([], [])
+    rows = [(job, planned_values(job, run, at)) for job, made in plans for run in made.runs]
+    if rows:
+        await tx.runs.add([values for _, values in rows])
+    await tx.spans.add((job.uid, job.version, span) for job, made in plans for span in made.spans)
     await _leave_uncounted(tx, unreadable, at)
-    return [
-        Queued(occurrence_id(job.uid, run.occurrence), run.occurrence, host_key(job.endpoint or ""))
-        for job, made in plans
-        for run in made.runs
-        if run.state is State.PENDING
-    ]
+    return _counted(jobs, plans), [_queued(job, values, at) for job, values in rows if values["state"] is State.PENDING]
+
+
+def _counted(jobs: Sequence[PersistedJob], plans: Planned) -> list[PersistedJob]:
+    counts = Counter[int]()
+    for job, made in plans:
+        counts[job.id] += made.made
+    return [replace(job, runs_made=job.runs_made + counts[job.id]) for job in jobs]
+
+
+def _queued(job: PersistedJob, values: Mapping[str, Any], at: datetime) -> Queued:
+    due = values["due_at"] if values["due_at"] > at else None
+    return Queued(values["id"], values["ledger_at"], host_key(job.endpoint or ""), due)
 
 
 async def _leave_uncounted(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime) -> None:
@@ -44,13 +63,30 @@ async def _leave_uncounted(tx: Transaction, jobs: Sequence[PersistedJob], at: da
         await tx.spans.close(dict.fromkeys((job.uid for job in jobs), None), at)
 
 
-def _plans(due: Sequence[PersistedJob], at: datetime) -> tuple[list[tuple[PersistedJob, Plan]], list[PersistedJob]]:
+def _plans(
+    due: Sequence[PersistedJob], exclusions: Mapping[int, Exclusions], at: datetime
+) -> tuple[Planned, list[PersistedJob]]:
     """What is to become of each job's occurrences, and the jobs whose schedule can't be read."""
-    plans: list[tuple[PersistedJob, Plan]] = []
+    plans: Planned = []
     unreadable: list[PersistedJob] = []
     for job in due:
+        if job.problem is not None:
+            unreadable.append(job)
+            continue
         try:
-            plans.append((job, plan(Recurrence.of(job, job.anchor), job.next_run or at, at)))
+            plans += [(job, made) for made in _plans_of(job, exclusions[job.id], at)]
         except InvalidInput:
             unreadable.append(job)
     return plans, unreadable
+
+
+def _plans_of(job: PersistedJob, exclusions: Exclusions, at: datetime) -> list[Plan]:
+    """One after the other, until nothing is due."""
+    recurrence, misfire = Recurrence.of(job, job.anchor), job.policies.misfire
+    plans: list[Plan] = []
+    first, made = job.next_run, job.runs_made
+    while first is not None and first <= at:
+        planned = plan(recurrence, first, at, misfire, exclusions)
+        plans.append(planned.limited(remaining(job.policies, made)))
+        first, made = plans[-1].next, made + plans[-1].made
+    return plans

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from app.db.engine import Database
 from app.db.transaction import Transaction, reading, transaction
 from app.domain.errors import InvalidInput
 from app.domain.job import PersistedJob
-from app.domain.recurrence import RESOLUTION, Recurrence
+from app.domain.recurrence import RESOLUTION
 from app.domain.span import STOPPED
-from app.service.change import close_spans
+from app.service.change import close_spans, set_going
 from app.service.hooks import SchedulerHooks
 from app.service.settle import settle
 
@@ -52,10 +53,11 @@ class SwitchService:
     async def _stop_batch(self) -> bool:
         async with transaction(self._database) as tx:
             jobs = await tx.jobs.lock_scheduled(BATCH) if await tx.switch.paused() else []
-            at = await tx.time()
-            queued = await settle(tx, jobs, at)
-            await tx.jobs.reschedule(dict.fromkeys((job.id for job in jobs), None))
-            await tx.spans.open(((job.uid, job.version) for job in jobs), at, STOPPED)
+            at = await tx.boundary(jobs)
+            jobs, queued = await settle(tx, jobs, at)
+            stopped = [as_stopped(job, at) for job in jobs]
+            await tx.jobs.reschedule([job for job, _ in stopped])
+            await tx.spans.open(((job.uid, job.version) for job, reason in stopped if reason), at, STOPPED)
             await tx.notify(None)
         self._hooks.runs_queued(queued)
         return bool(jobs)
@@ -64,9 +66,9 @@ class SwitchService:
         async with transaction(self._database) as tx:
             found = [] if await tx.switch.paused() else await tx.jobs.lock_among(await tx.spans.stopped(STOPPED, BATCH))
             jobs = await _still_stopped(tx, found)
-            at = await tx.time()
+            at = await tx.boundary(jobs)
             await close_spans(tx, jobs, at)
-            await tx.jobs.reschedule({job.id: _next_after(job, at) for job in jobs})
+            await tx.jobs.reschedule([as_started(job, at) for job in jobs])
             await tx.notify(None)
         return bool(found)
 
@@ -77,9 +79,17 @@ async def _still_stopped(tx: Transaction, jobs: Sequence[PersistedJob]) -> list[
     return [job for job in jobs if job.uid in spans and spans[job.uid].reason == STOPPED]
 
 
-def _next_after(job: PersistedJob, at: datetime) -> datetime | None:
+def as_stopped(job: PersistedJob, at: datetime) -> tuple[PersistedJob, str | None]:
+    """The job, and why it stands still: not where what was settled was its last."""
+    try:
+        return set_going(job, at, stopped=True)
+    except InvalidInput:
+        return replace(job, next_run=None), STOPPED
+
+
+def as_started(job: PersistedJob, at: datetime) -> PersistedJob:
     """A job whose schedule can't be read is due at once, for the scheduler to meet it and set it aside."""
     try:
-        return Recurrence.of(job, job.anchor).next_after(at)
+        return set_going(job, at, stopped=False)[0]
     except InvalidInput:
-        return at + RESOLUTION
+        return replace(job, next_run=at + RESOLUTION)

@@ -36,6 +36,16 @@ def require_future(recurrence: Recurrence, after: datetime) -> None:
         )
 
 
+def require_no_callback(definition: JobDefinition) -> None:
+    """Of a service that doesn't know its own address."""
+    if definition.policies.async_completion is not None:
+        raise InvalidInput(
+            "async_completion: the service does not know under which address targets reach it.",
+            field="async_completion",
+            remedy="Set CRONLEDGER_PUBLIC_URL and start it again, or leave it out.",
+        )
+
+
 def _bounds(recurrence: Recurrence) -> str:
     return " within starts_at and ends_at," if recurrence.starts_at or recurrence.ends_at else ""
 

@@ -2,42 +2,72 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from http import HTTPStatus
+
 from aiohttp import ClientResponse
+from aiohttp.hdrs import RETRY_AFTER
 
 from app.domain.run import Outcome
-from app.target.failure import Kind
+from app.domain.success import Success
+from app.target.failure import Kind, line
+from app.target.retry_after import retry_after
 
 READ_LIMIT = 64 * 1024
 EXCERPT_LIMIT = 2048
 
-_SUCCESS = range(200, 300)
-
 
 class Answer:
-    """The status and the beginning of the body; it holds what had come when the call failed, too."""
+    """The status and the beginning of the body; it holds what had come when the call failed, too.
 
-    __slots__ = ("_begin", "_status")
+    As much of the body is kept as `success` or the excerpt needs. `calls_back`: to answer 202 is to promise that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_begin", "_calls_back", "_kept", "_length", "_retry_after", "_status", "_success")
+
+    def __init__(self, success: Success, *, calls_back: bool = False) -> None:
+        self._success = success
+        self._calls_back = calls_back
+        self._kept = READ_LIMIT if success.reads_body else EXCERPT_LIMIT
         self._status: int | None = None
+        self._retry_after: str | None = None
+        self._length = 0
         self._begin = bytearray()
 
     async def read(self, response: ClientResponse) -> None:
         """Read to the end, so that the connection can be kept, or to READ_LIMIT: a read of no bytes ends the loop."""
         self._status = response.status
-        length = 0
-        while chunk := await response.content.read(READ_LIMIT - length):
-            length += len(chunk)
-            self._begin += chunk[: EXCERPT_LIMIT - len(self._begin)]
+        self._retry_after = response.headers.get(RETRY_AFTER)
+        while chunk := await response.content.read(READ_LIMIT - self._length):
+            self._length += len(chunk)
+            self._begin += chunk[: self._kept - len(self._begin)]
 
-    def outcome(self, failure: str | None) -> Outcome:
-        """A status that is not 2xx is the failure, whatever happened to the body behind it."""
-        if self._status is not None and self._status not in _SUCCESS:
+    def outcome(self, failure: str | None, now: datetime) -> Outcome:
+        """A status that is no success is the failure, whatever happened to the body behind it; so is a promise."""
+        if self._calls_back and self._status == HTTPStatus.ACCEPTED:
+            return Outcome(error=None, status_code=self._status, response_excerpt=self._excerpt, accepted=True)
+        if self._status is not None and not self._success.covers(self._status):
             failure = f"{Kind.STATUS} {self._status}"
-        return Outcome(error=failure, status_code=self._status, response_excerpt=_excerpt(self._begin))
+        elif failure is None and (fault := self._success.fault(bytes(self._begin))):
+            failure = line(Kind.BODY, f"{fault}, of which the first 64 KiB are read" if self._cut else fault)
+        return Outcome(
+            error=failure,
+            status_code=self._status,
+            response_excerpt=self._excerpt,
+            retry_after=retry_after(self._retry_after, now) if failure and self._retry_after else None,
+        )
+
+    @property
+    def _excerpt(self) -> str | None:
+        return excerpt(self._begin[:EXCERPT_LIMIT])
+
+    @property
+    def _cut(self) -> bool:
+        return self._length >= READ_LIMIT
 
 
-def _excerpt(begin: bytearray) -> str | None:
+def excerpt(begin: bytes | bytearray) -> str | None:
+    """What the ledger keeps of a text that begins so."""
     text = begin.decode(errors="replace").replace("\0", "")
     # A byte that is not UTF-8 has become three, and a character that was cut through one of these.
     return text.encode()[:EXCERPT_LIMIT].decode(errors="ignore") or None

@@ -26,6 +26,7 @@ from aiohttp.hdrs import CONTENT_TYPE
 from yarl import URL
 
 from app.domain.clock import Clock
+from app.domain.errors import InvalidEndpoint
 from app.domain.run import Call, Outcome
 from app.target.address import Targets, refusal
 from app.target.answer import Answer
@@ -46,10 +47,10 @@ _LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
 class HttpTarget:
     """Calls endpoints in one session for the process, opened once, on the loop that calls, and closed for good.
 
-    `tls` replaces the system's certificate authorities.
+    `tls` replaces the system's certificate authorities. `public_url` is how targets reach this service.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what is known once for all calls
         self,
         targets: Targets,
         clock: Clock,
@@ -57,12 +58,14 @@ class HttpTarget:
         *,
         resolver: AbstractResolver | None = None,
         tls: SSLContext | None = None,
+        public_url: str | None = None,
     ) -> None:
         self._targets = targets
         self._clock = clock
         self._version = version
         self._resolver = resolver or Resolver()
         self._tls = tls
+        self._public_url = public_url
         self._session: ClientSession | None = None
 
     async def open(self) -> None:
@@ -91,25 +94,24 @@ class HttpTarget:
             await session.close()
             await self._resolver.close()
 
-    async def call(self, call: Call, deadline_seconds: float | None = None) -> Outcome:
-        """Make one attempt, from the lookup to the last byte, within the sooner of the call's timeout and the deadline.
+    async def call(self, call: Call) -> Outcome:
+        """Make one attempt, from the lookup to the last byte, within the call's timeout.
 
         Every failure is an Outcome whose error begins with its Kind; only being cancelled raises.
         """
-        seconds = call.timeout_seconds if deadline_seconds is None else min(call.timeout_seconds, deadline_seconds)
-        answer, failure = Answer(), None
-        deadline = asyncio.timeout(seconds)
+        answer, failure = Answer(call.success, calls_back=call.callback_token is not None), None
+        deadline = asyncio.timeout(call.timeout_seconds)
         try:
             async with deadline:
                 await self._exchange(call, answer)
         except Exception as error:  # noqa: BLE001 -- whatever it was, the ledger is to say it
-            failure = f"{Kind.TIMEOUT} after {seconds:g} s" if deadline.expired() else explain(error)
-        return answer.outcome(failure)
+            failure = f"{Kind.TIMEOUT} after {call.timeout_seconds:g} s" if deadline.expired() else explain(error)
+        return answer.outcome(failure, self._clock.now())
 
     async def _exchange(self, call: Call, answer: Answer) -> None:
         if self._session is None:
             raise RuntimeError("The target is not open.")
-        headers = call_headers(call, self._clock.now())
+        headers = call_headers(call, self._clock.now(), self._callback(call))
         data: bytes | io.BytesIO | None = None
         if body := call_body(call):
             data, content_type = body
@@ -122,6 +124,13 @@ class HttpTarget:
             await answer.read(response)
         finally:
             response.close()
+
+    def _callback(self, call: Call) -> str | None:
+        if call.callback_token is None:
+            return None
+        if self._public_url is None:
+            raise InvalidEndpoint("CRONLEDGER_PUBLIC_URL is not set, and the target could not call back.")
+        return f"{self._public_url}/v1/callbacks/{call.run_id}/{call.callback_token}"
 
     def _socket(self, info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info

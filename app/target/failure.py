@@ -33,6 +33,8 @@ class Kind(StrEnum):
     TIMEOUT = "timeout"
     REFUSED = "refused"
     STATUS = "status"
+    BODY = "body"
+    CALLBACK = "callback"
     PROTOCOL = "protocol"
     INTERNAL = "internal"
 
@@ -47,7 +49,10 @@ class ConnectionDroppedError(ClientError):
 
 def explain(failure: Exception) -> str:
     """Put whatever a call raised into one printable line of at most 300 characters."""
-    kind, text = _read(failure)
+    return line(*_read(failure))
+
+
+def line(kind: Kind, text: str) -> str:
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return f"{kind}: {' '.join(printable.split())}"[:_LIMIT]
 

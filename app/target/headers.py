@@ -30,6 +30,7 @@ _JOB = istr("Cronledger-Job")
 _SCHEDULED_FOR = istr("Cronledger-Scheduled-For")
 _ATTEMPT = istr("Cronledger-Attempt")
 _TRIGGER = istr("Cronledger-Trigger")
+_CALLBACK = istr("Cronledger-Callback")
 _TRACEPARENT = istr("traceparent")
 
 
@@ -43,11 +44,11 @@ def check_headers(headers: Mapping[str, str]) -> None:
         seen.add(name.lower())
 
 
-def call_headers(call: Call, now: datetime) -> CIMultiDict[str]:
+def call_headers(call: Call, now: datetime, callback: str | None = None) -> CIMultiDict[str]:
     """Say of which run this call is an attempt. What the job adds overrides nothing of it.
 
     `Cronledger-Job` is the name as it stands in a path of the API. The trace id is the run's id, so that all attempts
-    of a run share one trace (W3C Trace Context).
+    of a run share one trace (W3C Trace Context). `callback` is the URL by which its end may be told.
     """
     run_id = str(call.run_id)
     headers: CIMultiDict[str] = CIMultiDict(
@@ -62,6 +63,8 @@ def call_headers(call: Call, now: datetime) -> CIMultiDict[str]:
             _TRACEPARENT: f"00-{call.run_id.hex}-{token_hex(8)}-01",
         }
     )
+    if callback is not None:
+        headers[_CALLBACK] = callback
     for name, value in call.headers.items():
         if not _reserved(name):
             headers[name] = value

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
 from app.api.application import build_api
+from app.db.cancellations import CancellationSource
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database
 from app.db.job_rows import JobRowSource
+from app.db.partitions import PartitionKeeper
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
@@ -19,7 +21,12 @@ from app.domain.clock import Clock, SystemClock
 from app.domain.run import Call, Outcome
 from app.metrics import Metrics
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.calendars import CalendarService
+from app.service.callbacks import CallbackService
+from app.service.failing import FailingJobs
 from app.service.jobs import JobService
+from app.service.limits import LimitService
+from app.service.pauses import TimedPauses
 from app.service.runs import RunService
 from app.service.services import Services
 from app.service.switch import SwitchService
@@ -42,7 +49,11 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
         claims=ClaimTransaction(database),
         starts=StartTransaction(database),
         records=RecordTransaction(database),
+        cancels=CancellationSource(database),
+        pauses=TimedPauses(database),
+        failing=FailingJobs(database),
         members=ReplicaRepository(database),
+        keeper=PartitionKeeper(database),
         target=Silent(),
     )
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
@@ -52,7 +63,10 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
     return Services(
         database=database,
         jobs=JobService(database, scheduler, targets),
+        limits=LimitService(database),
         runs=RunService(database, scheduler),
+        callbacks=CallbackService(database, scheduler),
+        calendars=CalendarService(database, scheduler),
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,
     )

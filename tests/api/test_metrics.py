@@ -59,12 +59,16 @@ def candidate(*runs: PlannedRun) -> Candidate:
 
 def test_runs_are_counted_by_state_and_trigger() -> None:
     metrics = Metrics()
-    metrics.recorded(finished(Outcome(error=None)))
-    metrics.recorded(finished(Outcome(error=None)))
-    metrics.recorded(finished(Outcome(error="status 500"), trigger=Trigger.MANUAL))
+    metrics.recorded(finished(Outcome(error=None)), State.SUCCEEDED)
+    metrics.recorded(finished(Outcome(error=None)), State.SUCCEEDED)
+    metrics.recorded(finished(Outcome(error="status 500"), trigger=Trigger.MANUAL), State.FAILED)
+    metrics.recorded(finished(None), State.LOST)
+    metrics.recorded(finished(Outcome(error="status 500")), State.PENDING)
     found = scraped(metrics)
     assert found["cronledger_runs_total{state=succeeded}{trigger=schedule}"] == 2
     assert found["cronledger_runs_total{state=failed}{trigger=manual}"] == 1
+    assert found["cronledger_runs_total{state=lost}{trigger=schedule}"] == 1
+    assert not any("pending" in name for name in found)
 
 
 def test_runs_that_were_born_ended_are_counted_too() -> None:
@@ -93,8 +97,8 @@ def test_claims_are_counted_by_what_the_ledger_said() -> None:
 
 def test_lag_is_that_of_the_first_attempt_and_duration_that_of_each() -> None:
     metrics = Metrics()
-    metrics.recorded(finished(None))
-    metrics.recorded(finished(Outcome(error=None), attempt=2))
+    metrics.recorded(finished(None), State.PENDING)
+    metrics.recorded(finished(Outcome(error=None), attempt=2), State.SUCCEEDED)
     found = scraped(metrics)
     assert found["cronledger_run_lag_seconds_count{trigger=schedule}"] == 1
     assert found["cronledger_run_lag_seconds_sum{trigger=schedule}"] == pytest.approx(0.02)
@@ -103,6 +107,12 @@ def test_lag_is_that_of_the_first_attempt_and_duration_that_of_each() -> None:
     assert found["cronledger_call_duration_seconds_count"] == 2
     assert found["cronledger_call_duration_seconds_sum"] == pytest.approx(4)
     assert found["cronledger_calls_cut_off_total"] == 1
+
+
+def test_runs_that_no_call_ended_are_counted() -> None:
+    metrics = Metrics()
+    metrics.ended(State.CANCELED, Trigger.MANUAL)
+    assert scraped(metrics)["cronledger_runs_total{state=canceled}{trigger=manual}"] == 1
 
 
 def test_results_that_nobody_wants_are_counted() -> None:
@@ -114,7 +124,7 @@ def test_results_that_nobody_wants_are_counted() -> None:
 def test_no_label_holds_a_name() -> None:
     metrics = Metrics()
     metrics.claimed(Claims(won=[candidate(PlannedRun(AT, state=State.MISSED))]))
-    metrics.recorded(finished(Outcome(error=None)))
+    metrics.recorded(finished(Outcome(error=None)), State.SUCCEEDED)
     assert "secret" not in metrics.render(database_up=True)[0].decode()
 
 

@@ -10,7 +10,9 @@ from httpx2 import AsyncClient
 from app.api import examples
 from app.api.openapi import document, export
 from app.api.problems import Kind
+from app.api.schemas.calendar import CalendarOut
 from app.api.schemas.job import JobOut
+from app.api.schemas.limit import LimitOut
 from app.api.schemas.run import RunOut
 from app.api.schemas.span import SpanOut
 
@@ -30,6 +32,19 @@ GET /v1/jobs/{name}/runs listJobRuns
 GET /v1/jobs/{name}/spans listJobSpans
 GET /v1/runs listRuns
 GET /v1/runs/{run_id} getRun
+POST /v1/runs/{run_id}/cancel cancelRun
+POST /v1/runs/{run_id}/retry retryRun
+POST /v1/callbacks/{run_id}/{token} reportCompletion
+POST /v1/calendars createCalendar
+GET /v1/calendars listCalendars
+GET /v1/calendars/{name} getCalendar
+PUT /v1/calendars/{name} putCalendar
+DELETE /v1/calendars/{name} deleteCalendar
+POST /v1/calendars/{name}/import importCalendar
+GET /v1/limits listLimits
+GET /v1/limits/{key} getLimit
+PUT /v1/limits/{key} putLimit
+DELETE /v1/limits/{key} deleteLimit
 GET /v1/scheduler getScheduler
 POST /v1/scheduler/pause pauseScheduler
 POST /v1/scheduler/resume resumeScheduler
@@ -77,7 +92,8 @@ def test_every_operation_has_a_summary_and_a_tag_that_is_described(told: dict[st
 def test_every_request_body_has_an_example(told: dict[str, Any]) -> None:
     for method, path, operation in operations(told):
         if "requestBody" in operation:
-            assert operation["requestBody"]["content"]["application/json"]["examples"], (method, path)
+            contents = operation["requestBody"]["content"]
+            assert contents.get("application/json", contents.get("text/calendar"))["examples"], (method, path)
 
 
 def test_every_error_is_a_problem_with_examples(told: dict[str, Any]) -> None:
@@ -97,6 +113,8 @@ def test_every_error_is_a_problem_with_examples(told: dict[str, Any]) -> None:
 def test_the_examples_of_answers_are_answers() -> None:
     assert JobOut.model_validate(examples.JOB).model_dump(mode="json") == examples.JOB
     assert RunOut.model_validate(examples.RUN).model_dump(mode="json") == examples.RUN
+    assert CalendarOut.model_validate(examples.CALENDAR).model_dump(mode="json") == examples.CALENDAR
+    assert LimitOut.model_validate(examples.LIMIT).model_dump(mode="json") == examples.LIMIT
     span = examples.SPAN | {"from_": examples.SPAN["from"]}
     assert SpanOut.model_validate(span).model_dump(mode="json", by_alias=True) == examples.SPAN
 

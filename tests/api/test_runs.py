@@ -14,8 +14,8 @@ from app.domain.run import State
 from tests.api.building import NO_SUCH_RUN, create, problem
 
 FIELDS = (
-    "id job_id job_name job_version scheduled_for trigger state reason attempt started_at finished_at lag_ms"
-    " duration_ms status_code error response_excerpt replica"
+    "id job_id job_name job_version scheduled_for trigger state reason due_at deadline_at waiting_for retry_of"
+    " cancel_requested attempt started_at finished_at lag_ms duration_ms status_code error response_excerpt replica"
 )
 
 
@@ -144,7 +144,7 @@ async def test_runs_are_filtered(client: AsyncClient) -> None:
 async def test_every_state_and_trigger_is_a_filter(client: AsyncClient) -> None:
     for state in ("pending", "running", "succeeded", "failed", "canceled", "skipped", "missed", "lost"):
         assert await ids(client, "/v1/runs", state=state) == []
-    for cause in ("schedule", "catch_up", "manual"):
+    for cause in ("schedule", "catch_up", "manual", "retry"):
         assert await ids(client, "/v1/runs", trigger=cause) == []
 
 
@@ -156,7 +156,7 @@ async def test_spans_tell_when_a_job_stood_still(client: AsyncClient) -> None:
     await client.post("/v1/jobs/nightly/pause")
     spans = (await client.get("/v1/jobs/nightly/spans")).json()["items"]
     assert [span["version"] for span in spans] == [6, 4, 2]
-    assert set(spans[0]) == {"job_id", "version", "from", "until", "count", "reason"}
+    assert set(spans[0]) == {"job_id", "version", "from", "until", "count", "reason", "note"}
     assert (spans[0]["job_id"], spans[0]["until"], spans[0]["count"], spans[0]["reason"]) == (
         job["id"],
         None,

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Table, insert, select, text, update
 
+from app.db.cancellations import CancellationSource
 from app.db.claims import ClaimTransaction
 from app.db.engine import connect
 from app.db.job_rows import JobRowSource
@@ -24,11 +25,17 @@ from app.domain.claim import Candidate, Claims, Finished, Queued, Started
 from app.domain.clock import Clock
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.misfire import plan
+from app.domain.policies import Policies
 from app.domain.recurrence import Recurrence
-from app.domain.run import Outcome
+from app.domain.retry import Retry
+from app.domain.run import Outcome, State, Trigger
 from app.domain.span import Span
 from app.scheduler.slots import CallSlots
+from app.service.calendars import CalendarService
+from app.service.callbacks import CallbackService
+from app.service.failing import FailingJobs
 from app.service.jobs import JobService
+from app.service.pauses import TimedPauses
 from app.service.rules import COMPUTED_UNDER
 from app.service.runs import RunService
 from app.service.switch import SwitchService
@@ -41,6 +48,10 @@ SECOND = timedelta(seconds=1)
 JUST = timedelta(microseconds=1)
 
 
+ONCE = Policies(retry=Retry(max_attempts=1))
+"""Of jobs whose failures are to be failures at once."""
+
+
 class Heard:
     """What the services told the scheduler of their process."""
 
@@ -48,6 +59,9 @@ class Heard:
         self.changed: list[int] = []
         self.queued: list[Queued] = []
         self.many = 0
+        self.cancels = 0
+        self.too_many = 0
+        self.ended: list[tuple[State, Trigger]] = []
 
     def jobs_changed(self, job_ids: Iterable[int]) -> None:
         self.changed += job_ids
@@ -57,6 +71,15 @@ class Heard:
 
     def many_changed(self) -> None:
         self.many += 1
+
+    def runs_ended(self, ended: Iterable[tuple[State, Trigger]]) -> None:
+        self.ended += ended
+
+    def cancel_asked(self) -> None:
+        self.cancels += 1
+
+    def too_many_failures(self) -> None:
+        self.too_many += 1
 
 
 class Ledger:
@@ -69,11 +92,16 @@ class Ledger:
         self.claims = ClaimTransaction(self.database)
         self.starts = StartTransaction(self.database)
         self.records = RecordTransaction(self.database)
+        self.cancels = CancellationSource(self.database)
         self.replicas = ReplicaRepository(self.database)
         self.heard = Heard()
         self.jobs = JobService(self.database, self.heard, Targets.ANY)
         self.runs = RunService(self.database, self.heard)
+        self.callbacks = CallbackService(self.database, self.heard)
+        self.calendars = CalendarService(self.database, self.heard)
         self.switch = SwitchService(self.database, self.heard)
+        self.pauses = TimedPauses(self.database)
+        self.failing = FailingJobs(self.database)
 
     async def create(self, name: str = "job", schedule: str = "* * * * *", **more: Any) -> PersistedJob:
         values = {"endpoint": "http://one.example/hook"} | more
@@ -94,7 +122,10 @@ class Ledger:
     async def candidates(self, now: datetime) -> list[Candidate]:
         """Every job that waits for an occurrence, by id."""
         rows = await self.rows.enabled_page(0, 100_000)
-        return [Candidate(row, plan(row.recurrence, row.next_run, now)) for row in rows]
+        return [
+            Candidate(row, plan(row.recurrence, row.next_run, now, row.policies.misfire, row.exclusions))
+            for row in rows
+        ]
 
     async def patch(self, job: str, /, **changes: Any) -> PersistedJob:
         return await self.jobs.edit(job, lambda job: replace(job.definition(), **changes))
@@ -102,7 +133,7 @@ class Ledger:
     async def candidate(self, job: PersistedJob, now: datetime) -> Candidate:
         """What a replica that has just read the job's row would try at `now`."""
         [row] = await self.rows.enabled_among([job.id])
-        return Candidate(row, plan(row.recurrence, row.next_run, now))
+        return Candidate(row, plan(row.recurrence, row.next_run, now, row.policies.misfire, row.exclusions))
 
     async def claim(
         self, now: datetime, *jobs: PersistedJob, replica: UUID = ME, slots: CallSlots | None = None
@@ -116,7 +147,8 @@ class Ledger:
         return started
 
     async def record(self, *finished: Finished, replica: UUID = ME) -> set[UUID]:
-        return await self.records.record(replica, finished)
+        """The runs that were held."""
+        return set((await self.records.record(replica, finished)).states)
 
     async def table(self, table: Table, **where: Any) -> list[Any]:
         """All rows of a table that match, in the order of their first time."""
@@ -220,7 +252,7 @@ def states(runs: Iterable[Any]) -> list[str]:
 
 async def every_instant_is_accounted_for(ledger: Ledger, job: PersistedJob, instants: Sequence[datetime]) -> None:
     """`instants` are all at which the job was due: exactly one run or one span covers each."""
-    runs = [run.scheduled_for for run in await ledger.runs_of(job) if run.trigger != "manual"]
+    runs = [run.scheduled_for for run in await ledger.runs_of(job) if run.trigger not in ("manual", "retry")]
     spans = await ledger.spans_of(job)
     covering = {at: runs.count(at) + sum(_covers(span, at) for span in spans) for at in instants}
     assert covering == dict.fromkeys(instants, 1)

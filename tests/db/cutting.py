@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
 
@@ -21,6 +21,7 @@ class Network:
         self._armed = False
         self._frozen: set[asyncio.StreamWriter] = set()
         self._open: set[asyncio.StreamWriter] = set()
+        self._carrying: set[asyncio.Task[None]] = set()
         self.cuts = 0
 
     def cut_next_commit(self) -> None:
@@ -29,21 +30,32 @@ class Network:
     def freeze(self) -> None:
         self._frozen |= self._open
 
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        upstream, server = await asyncio.open_connection(*self._server)
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+
+    async def close(self) -> None:
+        """Cut every connection that there is."""
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection. Where the server refuses it, the client's is closed too."""
         committing = asyncio.Event()
         self._open.add(writer)
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._questions(reader, server, committing))
-                group.create_task(self._answers(upstream, writer, committing))
-        except* ConnectionError:
+            upstream, server = await asyncio.open_connection(*self._server)
+            with closing(server):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._questions(reader, server, committing))
+                    group.create_task(self._answers(upstream, writer, committing))
+        except* OSError:
             pass
         finally:
             self._open.discard(writer)
             writer.close()
-            server.close()
 
     async def _questions(
         self, client: asyncio.StreamReader, server: asyncio.StreamWriter, committing: asyncio.Event
@@ -69,11 +81,15 @@ class Network:
 
 @asynccontextmanager
 async def network(url: str) -> AsyncIterator[tuple[Network, str]]:
-    """The network, and the URL of the database through it."""
+    """The network, and the URL of the database through it. When it ends its connections do."""
     carrier = Network(url)
-    listener = await asyncio.start_server(carrier.carry, "127.0.0.1", 0)
+    listener = await asyncio.start_server(carrier.accept, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     parts = urlsplit(url)
     user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     async with listener:
-        yield carrier, parts._replace(netloc=f"{user}127.0.0.1:{port}").geturl()
+        try:
+            yield carrier, parts._replace(netloc=f"{user}127.0.0.1:{port}").geturl()
+        finally:
+            listener.close()
+            await carrier.close()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from app.domain.clock import FakeClock
+from app.domain.policies import Overlap, Policies
 from tests.db.building import (
     JUST,
     ME,
@@ -23,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 async def test_three_days_of_a_per_second_job_are_259200_instants(ledger: Ledger, clock: FakeClock) -> None:
-    job = await ledger.create(schedule="* * * * * *")
+    job = await ledger.create(schedule="* * * * * *", policies=Policies(overlap=Overlap.ALLOW))
     now = NOON + 3 * DAY
     clock.step(3 * DAY)
     claims = await ledger.claim(now, job)
@@ -33,26 +34,27 @@ async def test_three_days_of_a_per_second_job_are_259200_instants(ledger: Ledger
     assert scheduled(runs) == [now - SECOND * ago for ago in range(len(runs))][::-1]
     assert runs[0].scheduled_for == (span.until or now) + JUST
     assert Counter((run.trigger, run.state, run.reason) for run in runs) == {
-        ("schedule", "missed", "no replica"): 100,
-        ("catch_up", "running", None): 1,
+        ("schedule", "missed", "no replica"): 99,
+        ("catch_up", "pending", None): 1,
         ("schedule", "running", None): 61,
     }
-    assert len(claims.started) == 62
+    assert len(claims.started) == 61
     assert (await ledger.row_of(job)).next_run == now + SECOND
 
 
 async def test_the_latest_misfire_runs_once_as_catch_up(ledger: Ledger, clock: FakeClock) -> None:
     job = await ledger.create(schedule="*/5 * * * *")
     clock.step(18 * MINUTE)
-    claims = await ledger.claim(NOON + 18 * MINUTE, job)
+    await ledger.claim(NOON + 18 * MINUTE, job)
     runs = await ledger.runs_of(job)
     assert [(run.scheduled_for, run.trigger, run.state) for run in runs] == [
         (NOON + 5 * MINUTE, "schedule", "missed"),
         (NOON + 10 * MINUTE, "schedule", "missed"),
-        (NOON + 15 * MINUTE, "catch_up", "running"),
+        (NOON + 15 * MINUTE, "catch_up", "pending"),
     ]
     assert [run.reason for run in runs] == ["no replica", "no replica", None]
-    assert [each.call.trigger for each in claims.started] == ["catch_up"]
+    [opened] = (await ledger.starts.opened(10, [])).runs
+    assert [each.call.trigger for each in await ledger.starts.start(ME, [opened])] == ["catch_up"]
     assert await ledger.spans_of(job) == []
     assert (await ledger.row_of(job)).next_run == NOON + 20 * MINUTE
 
@@ -76,7 +78,7 @@ async def test_days_that_have_no_partition_get_one(postgres: Ledger, clock: Fake
     before = await _partitions(postgres)
     await postgres.claim(NOON + days * DAY, job)
     runs = await postgres.runs_of(job)
-    assert len(runs) == 102
+    assert len(runs) == 101
     assert await _partitions(postgres) - before == {f"job_runs_{run.ledger_at:%Y%m%d}" for run in runs}
     [span] = await postgres.spans_of(job)
     assert (span.count or 0) + len(runs) == days * 4

@@ -20,7 +20,7 @@ from app.domain.errors import (
     VersionMismatch,
 )
 from app.domain.job import DayRule, JobDefinition, PersistedJob
-from tests.db.building import MINUTE, NOON, SECOND, Ledger
+from tests.db.building import JUST, MINUTE, NOON, SECOND, Ledger
 from tests.db.locks import gate
 
 FULL = JobDefinition(
@@ -284,3 +284,22 @@ async def test_a_job_that_has_run_its_course_may_still_be_described(ledger: Ledg
     await ledger.claim(NOON + MINUTE, job)
     clock.step(MINUTE)
     assert (await ledger.patch("job", description="done")).next_run is None
+
+
+async def test_a_clock_that_was_set_back_turns_no_history_back(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(schedule="@every 90s")
+    await ledger.switch.pause()
+    clock.step(MINUTE + JUST)
+    await ledger.patch("job", schedule="@every 1h")
+    clock.step(-SECOND)
+    await ledger.patch("job", schedule="@every 2h")
+    await ledger.switch.resume()
+    versions = await ledger.versions_of(job)
+    edges = [edge for version in versions for edge in (version.effective_from, version.effective_until)]
+    assert edges[:-1] == sorted(edges[:-1])
+    for span in await ledger.spans_of(job):
+        assert span.until is not None
+        assert span.after <= span.until
+    changed = await ledger.jobs.get("job")
+    assert changed.next_run is not None
+    assert changed.next_run > edges[-2]

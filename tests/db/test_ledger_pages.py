@@ -10,13 +10,13 @@ from app.db.runs import RunFilter
 from app.domain.clock import FakeClock
 from app.domain.errors import JobNotFound, RunNotFound
 from app.domain.run import Run, State, Trigger
-from tests.db.building import MINUTE, NOON, Ledger, ended, minutes
+from tests.db.building import MINUTE, NOON, ONCE, Ledger, ended, minutes
 
 
 @pytest.fixture
 async def runs(ledger: Ledger, clock: FakeClock) -> list[Run]:
     """Three minutes of two jobs, then a manual run, newest first; those of `a` in the second minute failed."""
-    jobs = [await ledger.create(name) for name in ("a", "b")]
+    jobs = [await ledger.create(name, policies=ONCE) for name in ("a", "b")]
     for number in range(3):
         clock.step(MINUTE)
         claims = await ledger.claim(clock.now(), *jobs)

@@ -17,10 +17,12 @@ from tests.db.seed import ROWS, plant
 
 TABLES = {
     "alembic_version",
+    "calendars",
     "cron_jobs",
     "job_runs",
     "job_spans",
     "job_versions",
+    "limits",
     "replicas",
     "scheduler_switch",
 }

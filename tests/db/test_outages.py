@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -44,6 +46,22 @@ async def test_a_database_that_nobody_answers_for_is_an_outage(clock: FakeClock)
             await nowhere.rows.time()
         with pytest.raises(StoreUnavailable):
             await nowhere.create()
+
+
+async def test_a_network_that_ends_leaves_nothing_behind(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether the server takes the connections or refuses them. What a task failed with is told once it is garbage."""
+    before = asyncio.all_tasks()
+    for url in (postgres_url, "postgresql://nobody@127.0.0.1:9/none"):
+        async with network(url) as (_, through):
+            where = urlsplit(through)
+            clients = [await asyncio.open_connection(where.hostname, where.port) for _ in range(2)]
+        assert asyncio.all_tasks() == before
+        async with asyncio.timeout(10):
+            for reader, writer in clients:
+                assert await reader.read() == b""
+                writer.close()
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_of_two_that_deadlock_one_is_told_to_try_again(postgres: Ledger) -> None:

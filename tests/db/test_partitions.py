@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from app.db.partitions import ensure_partitions
+from app.db.partitions import PartitionKeeper, ensure_partitions
 from app.domain.clock import FakeClock
 from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger, roomy
 from tests.db.locks import gate
@@ -49,6 +49,36 @@ async def test_a_day_ends_at_midnight_utc(postgres: Ledger, clock: FakeClock) ->
         found = (await connection.execute(query)).all()
     assert len(found) > 6
     assert [row.name for row in found] == [f"job_runs_{row.ledger_at:%Y%m%d}" for row in found]
+
+
+async def test_upkeep_makes_the_days_ahead(postgres: Ledger) -> None:
+    ahead = await _partitions(postgres)
+    for name in ahead[-3:]:
+        await postgres.execute(f"DROP TABLE {name}")
+    await PartitionKeeper(postgres.database).tend()
+    assert set(ahead) <= set(await _partitions(postgres))
+
+
+async def test_upkeep_that_was_made_is_made_again_without_harm(ledger: Ledger) -> None:
+    for _ in range(2):
+        await PartitionKeeper(ledger.database).tend()
+
+
+async def test_partitions_of_other_names_are_left_alone(postgres: Ledger) -> None:
+    others = ['"Job Runs"', "job_runs_20261399", "job_runs_old"]
+    for year, name in enumerate(others, start=2001):
+        await postgres.execute(f"CREATE TABLE {name} (LIKE job_runs INCLUDING ALL)")
+        bounds = f"FROM ('{year}-01-01') TO ('{year + 1}-01-01')"
+        await postgres.execute(f"ALTER TABLE job_runs ATTACH PARTITION {name} FOR VALUES {bounds}")
+    await ensure_partitions(postgres.database, [NOON])
+    assert {*others, TODAY} <= set(await _partitions(postgres))
+
+
+async def test_where_no_day_is_missing_nobody_waits_for_who_makes_one(postgres: Ledger) -> None:
+    await ensure_partitions(postgres.database, [NOON])
+    making = "SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"
+    async with gate(postgres.url, making), asyncio.timeout(5):
+        await ensure_partitions(postgres.database, [NOON])
 
 
 async def test_readers_do_not_keep_a_new_day_waiting(postgres: Ledger) -> None:

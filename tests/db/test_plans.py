@@ -9,7 +9,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from app.db.partitions import ensure_partitions
 from app.db.runs import RunFilter
+from app.db.tables import ACTIVE
 from app.domain.clock import FakeClock
 from tests.db.building import ME, MINUTE, NOON, Ledger, ended, opened, room_for
 from tests.db.plans import Sent, explain, listening, most_read, touched
@@ -71,6 +73,46 @@ async def test_a_backlog_does_not_slow_what_is_started_and_recorded(
         assert most_read(await explain(admin, each)) <= 200, each[0]
 
 
+@pytest.mark.parametrize("analyzed", [False, True])
+async def test_what_is_active_is_read_once_for_a_whole_claim_from_every_day(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock, *, analyzed: bool
+) -> None:
+    """Not once for each job in each day: these are 250 jobs in 45 days."""
+    await _fill(admin)
+    await ensure_partitions(postgres.database, [NOON + timedelta(days=day) for day in range(-30, 15)])
+    for day in range(-30, 0):
+        past = (NOON + timedelta(days=day)).isoformat()
+        await admin.execute(_RUNS.format(at=past, state="succeeded") + "WHERE name LIKE 'job-48%'")
+    await admin.execute("UPDATE job_runs SET state = 'running' WHERE job_name LIKE 'job-49%'")
+    if analyzed:
+        await admin.execute("ANALYZE job_runs")
+    clock.step(MINUTE)
+    due = [each for each in await postgres.candidates(clock.now()) if each.job.next_run <= clock.now()]
+    with listening(postgres.database) as sent:
+        claims = await postgres.claims.claim(ME, due[:250], room_for(250))
+    assert len(claims.won) == 250
+    assert claims.started == []
+    assert len(sent) == 4
+    [counting] = [each for each in sent if ACTIVE in each[0]]
+    nodes = await explain(admin, counting)
+    assert max(node["Actual Loops"] for node in nodes if "Relation Name" in node) == 1
+    assert most_read(nodes) <= 5000
+
+
+async def test_ten_thousand_runs_that_are_held_up_slow_nobody(postgres: Ledger, admin: asyncpg.Connection) -> None:
+    await _fill(admin, "pending")
+    await admin.execute("UPDATE job_runs SET attempt = 0, waiting_for = 'limit a' WHERE job_name LIKE 'job-1%'")
+    await admin.execute("UPDATE job_runs SET attempt = 0 WHERE waiting_for IS NULL")
+    await admin.execute("INSERT INTO limits VALUES ('a', 1, NULL, 0, now(), now(), now())")
+    with listening(postgres.database) as sent:
+        queued = await postgres.starts.pending(200, [], timedelta(0))
+        started = await postgres.starts.start(ME, queued)
+    assert len(started) > 0
+    for each in sent:
+        assert most_read(await explain(admin, each)) <= 400, each[0]
+    assert len((await postgres.starts.opened(200, [])).runs) == 1
+
+
 async def test_no_plan_is_kept_from_when_a_table_was_small(postgres_url: str, clock: FakeClock) -> None:
     async with opened(postgres_url, clock, pool=1) as ledger:
         await ledger.populate(2)
@@ -123,6 +165,7 @@ async def _one_minute(ledger: Ledger, clock: FakeClock) -> list[Sent]:
         await ledger.record(*[ended(run, excerpt="fine") for run in calls])
         await ledger.replicas.owned(ME)
         await ledger.replicas.beat(ME)
+        await ledger.starts.time_out()
         await ledger.replicas.bury(timedelta(minutes=5))
         await ledger.rows.changed_since(NOON + timedelta(seconds=1))
         await ledger.runs.page(RunFilter(job_id=calls[0].call.job_id), None, 50)

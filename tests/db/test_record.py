@@ -14,10 +14,12 @@ from app.db.tables import cron_jobs, job_runs
 from app.domain.claim import Started
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
+from app.domain.policies import Overlap, Policies
 from tests.db.building import (
     ME,
     MINUTE,
     NOON,
+    ONCE,
     OTHER,
     SECOND,
     Ledger,
@@ -30,6 +32,7 @@ from tests.db.building import (
 from tests.db.locks import gate
 
 DUE = NOON + MINUTE
+MANY = Policies(overlap=Overlap.ALLOW)
 
 
 @pytest.fixture
@@ -50,7 +53,9 @@ async def test_a_success_is_recorded(ledger: Ledger, job: PersistedJob) -> None:
     assert (run.owner, run.fence, run.attempt) == (ME, 1, 1)
 
 
-async def test_a_failure_is_recorded(ledger: Ledger, job: PersistedJob) -> None:
+async def test_a_failure_is_recorded(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(policies=ONCE)
+    clock.step(MINUTE)
     started = await ledger.running(DUE, job)
     await ledger.record(ended(started, error="status: 500", excerpt="oh, ünlaut \U0001f980"))
     run = await ledger.run_of(job)
@@ -166,7 +171,7 @@ async def test_a_delete_that_waits_for_a_cut_off_cancels_what_is_pending_then(
 
 
 async def test_excerpts_are_kept_for_failures_and_for_the_last_success(ledger: Ledger, clock: FakeClock) -> None:
-    job = await ledger.create()
+    job = await ledger.create(policies=ONCE)
     for number, error in enumerate([None, "status: 500", None, None, "status: 503"]):
         clock.step(MINUTE)
         started = await ledger.running(clock.now(), job)
@@ -176,14 +181,14 @@ async def test_excerpts_are_kept_for_failures_and_for_the_last_success(ledger: L
 
 
 async def test_of_several_successes_in_one_batch_the_last_keeps_its_excerpt(ledger: Ledger, clock: FakeClock) -> None:
-    job = await ledger.create()
+    job = await ledger.create(policies=MANY)
     runs = await _minutes_of(ledger, clock, job, 3)
     await ledger.record(*[ended(run, excerpt=f"answer {number}") for number, run in enumerate(runs)][::-1])
     assert [run.response_excerpt for run in await ledger.runs_of(job)] == [None, None, "answer 2"]
 
 
 async def test_a_slow_older_success_keeps_no_excerpt(ledger: Ledger, clock: FakeClock) -> None:
-    job = await ledger.create()
+    job = await ledger.create(policies=MANY)
     older, newer = await _minutes_of(ledger, clock, job, 2)
     await ledger.record(ended(newer, excerpt="new", took=MINUTE))
     await ledger.record(ended(older, excerpt="old", took=SECOND))
@@ -205,7 +210,7 @@ async def test_a_thousand_results_cost_a_handful_of_statements(ledger: Ledger, c
 
 
 async def test_a_batch_may_span_days(ledger: Ledger, clock: FakeClock) -> None:
-    job = await ledger.create(schedule="0 0 * * *")
+    job = await ledger.create(schedule="0 0 * * *", policies=MANY)
     clock.step(12 * 60 * MINUTE)
     first = await ledger.running(clock.now(), job)
     clock.step(24 * 60 * MINUTE)

@@ -9,6 +9,7 @@ import pytest
 from app.domain.claim import Started
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
+from app.domain.policies import Overlap, Policies
 from tests.db.building import ME, MINUTE, NOON, SECOND, Ledger, cut_off, ended, queued
 
 FIRST, SECOND_MINUTE = NOON + MINUTE, NOON + 2 * MINUTE
@@ -16,7 +17,7 @@ FIRST, SECOND_MINUTE = NOON + MINUTE, NOON + 2 * MINUTE
 
 @pytest.fixture
 async def job(ledger: Ledger) -> PersistedJob:
-    return await ledger.create()
+    return await ledger.create(policies=Policies(overlap=Overlap.ALLOW))
 
 
 @pytest.fixture

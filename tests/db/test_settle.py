@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.db.tables import job_runs
 from app.domain.clock import FakeClock
 from app.domain.identity import occurrence_id
+from app.domain.policies import Overlap, Policies
 from tests.db.building import (
     ME,
     MINUTE,
@@ -33,7 +34,7 @@ LATE = NOON + 5 * MINUTE + 10 * SECOND
     [{"description": "new"}, {"schedule": "*/2 * * * *"}, {"enabled": False}, {"endpoint": "http://two.example/"}],
 )
 async def test_a_change_settles_what_was_due(ledger: Ledger, clock: FakeClock, changes: dict[str, Any]) -> None:
-    job = await ledger.create()
+    job = await ledger.create(policies=Policies(overlap=Overlap.ALLOW))
     clock.step(2 * MINUTE)
     await ledger.claim(NOON + 2 * MINUTE, job)
     clock.step(LATE - clock.now())
@@ -46,7 +47,8 @@ async def test_a_change_settles_what_was_due(ledger: Ledger, clock: FakeClock, c
         ("pending", "schedule", 1),
     ]
     assert [each.run_id for each in ledger.heard.queued] == [run.id for run in runs[3:]]
-    assert len(await ledger.starts.start(ME, ledger.heard.queued)) == 2
+    started = await ledger.starts.start(ME, ledger.heard.queued)
+    assert [each.call.run_id for each in started] == [runs[4].id]  # what is caught up waits for what is active
     await every_instant_is_accounted_for(ledger, job, minutes(NOON + MINUTE, 5))
 
 

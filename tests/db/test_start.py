@@ -9,6 +9,7 @@ import pytest
 from app.domain.claim import Queued
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
+from app.domain.policies import Misfire, Policies
 from tests.db.building import (
     JUST,
     ME,
@@ -26,6 +27,7 @@ from tests.db.locks import gate
 
 DUE = NOON + MINUTE
 NO_WAIT = timedelta(0)
+_PATIENT = Policies(misfire=Misfire(grace_seconds=3600))
 
 
 @pytest.fixture
@@ -137,7 +139,7 @@ async def test_pending_runs_are_told_earliest_first_without_those_of_full_hosts(
     ledger: Ledger, clock: FakeClock
 ) -> None:
     jobs = [
-        await ledger.create(host, f"0 {minute} 12 * * *", endpoint=f"http://{host}.example/")
+        await ledger.create(host, f"0 {minute} 12 * * *", endpoint=f"http://{host}.example/", policies=_PATIENT)
         for minute, host in enumerate(("late", "full", "early"), start=1)
     ]
     clock.step(3 * MINUTE)
@@ -178,7 +180,7 @@ async def test_a_run_that_another_holds_is_passed_over(postgres: Ledger, clock: 
     assert len(await postgres.starts.start(ME, [run])) == 1
 
 
-async def test_a_delete_that_commits_while_a_run_is_being_looked_for_wins(
+async def test_a_start_that_waits_for_a_delete_finds_the_run_canceled(
     postgres: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     job = await pending_job(postgres, clock)
@@ -186,7 +188,9 @@ async def test_a_delete_that_commits_while_a_run_is_being_looked_for_wins(
     async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         deleting = asyncio.create_task(rival.jobs.delete("job"))
         await held.until_waiting(1)
-        assert await postgres.starts.start(ME, [run]) == []
+        starting = asyncio.create_task(postgres.starts.start(ME, [run]))
+        await held.until_waiting(2)
         await held.open()
         await deleting
+        assert await starting == []
     assert states(await postgres.runs_of(job)) == ["canceled"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,9 +14,15 @@ from app.db.engine import Database
 from app.db.partitions import ensure_partitions
 from app.domain.clock import FakeClock
 from tests.db.building import every_instant_is_accounted_for
-from tests.unit.scheduler.building import MINUTE, NOON
+from tests.unit.scheduler.building import MINUTE, NOON, pass_time
 from tests.unit.scheduler.fake_store import away
-from tests.unit.scheduler.replica import Replica, ServerClock, running
+from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
+
+AT_ONCE = 2
+"""Seconds: what went back is pending, and pending runs are looked for every second, once they are overdue by one."""
+
+WAITING = 2
+"""Loops: the one whose transaction is not answered, and the looks at doubtful commits, which wait for it."""
 
 
 @pytest.fixture
@@ -34,11 +41,30 @@ async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> A
         yield started
 
 
-class LosesOneReply:
-    """A database whose first commit is made and not told."""
+class AnswersLate:
+    """A database whose commits are made at once, and told when the test says so."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.committed, self.told = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with self._database.begin() as connection:
+            yield connection
+        self.committed.set()
+        await self.told.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+class LosesOneReply:
+    """A database whose first commit is made and not told; `afterwards` is what happens then."""
+
+    def __init__(self, database: Database, afterwards: Callable[[], None] = lambda: None) -> None:
+        self._database = database
+        self._afterwards = afterwards
         self.lost = 0
 
     @asynccontextmanager
@@ -47,13 +73,14 @@ class LosesOneReply:
             yield connection
         if not self.lost:
             self.lost += 1
+            self._afterwards()
             raise away()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
 
-async def test_a_claim_whose_reply_was_lost_is_called_after_two_looks(
+async def test_a_claim_whose_reply_was_lost_is_called_at_once(
     replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims = replica.ledger.claims
@@ -62,9 +89,9 @@ async def test_a_claim_whose_reply_was_lost_is_called_after_two_looks(
     monkeypatch.setattr(claims, "_database", database)
     job = await replica.create()
     await replica.pass_time(60, step=5)
-    assert (await replica.ledger.run_of(job)).state == "running"
+    assert (database.lost, (await replica.ledger.run_of(job)).state) == (1, "pending")
     assert (replica.target.calls, replica.service.slots.free) == ([], 200)
-    await replica.pass_time(25)
+    await replica.pass_time(AT_ONCE)
     [call] = replica.target.calls
     assert (call.scheduled_for, call.attempt) == (NOON + MINUTE, 1)
     await replica.recorded(1)
@@ -74,7 +101,7 @@ async def test_a_claim_whose_reply_was_lost_is_called_after_two_looks(
     await every_instant_is_accounted_for(replica.ledger, job, [NOON + MINUTE, NOON + 2 * MINUTE])
 
 
-async def test_a_start_whose_reply_was_lost_is_called_after_two_looks(
+async def test_a_start_whose_reply_was_lost_is_called_at_once(
     replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = replica.ledger.starts
@@ -82,11 +109,52 @@ async def test_a_start_whose_reply_was_lost_is_called_after_two_looks(
     monkeypatch.setattr(starts, "_database", database)
     job = await replica.create(schedule="@manual")
     await replica.runs.trigger("job")
-    await replica.pass_time(5)
-    assert ((await replica.ledger.run_of(job)).state, replica.target.calls) == ("running", [])
-    await replica.pass_time(25)
+    await replica.pass_time(AT_ONCE)
     [call] = replica.target.calls
-    assert (call.attempt, replica.service.slots.free) == (1, 200)
+    assert (database.lost, call.attempt, replica.service.slots.free) == (1, 1, 200)
+    await replica.recorded(1)
+    run = await replica.ledger.run_of(job)
+    assert (run.state, run.attempt, run.takeovers) == ("succeeded", 1, 0)
+
+
+async def test_a_claim_whose_reply_was_lost_with_the_database_is_called_once_that_is_back(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual case: the looks fail too, until long after the claim."""
+    claims = replica.ledger.claims
+    await ensure_partitions(replica.ledger.database, [NOON])
+    job = await replica.create()
+    await replica.pass_time(55, step=5)
+    with monkeypatch.context() as cut:
+        database = LosesOneReply(replica.ledger.database, lambda: _cut_off(replica, cut))
+        monkeypatch.setattr(claims, "_database", database)
+        await replica.pass_time(17)
+        assert (database.lost, replica.target.calls) == (1, [])
+    assert (await replica.ledger.run_of(job)).state == "running"
+    await replica.pass_time(0.5, step=0.5)
+    assert (await replica.ledger.run_of(job)).state == "pending"
+    await replica.pass_time(AT_ONCE)
+    [call] = replica.target.calls
+    assert (call.scheduled_for, call.attempt) == (NOON + MINUTE, 1)
+
+
+async def test_a_start_whose_reply_is_slow_is_never_handed_back(
+    replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For ten minutes, in which the ledger says that it is ours."""
+    database = AnswersLate(replica.ledger.database)
+    monkeypatch.setattr(replica.ledger.starts, "_database", database)
+    job = await replica.create(schedule="@manual")
+    await replica.runs.trigger("job")
+    await asyncio.wait_for(database.committed.wait(), 5)
+    await pass_time(replica.clock, 600, LOOPS - WAITING, step=10)
+    run = await replica.ledger.run_of(job)
+    assert (run.state, run.attempt, replica.target.calls) == ("running", 1, [])
+    database.told.set()
+    [call] = await replica.target.wait_for(1)
+    assert call.attempt == 1
+    await replica.recorded(1)
+    assert (await replica.ledger.run_of(job)).state == "succeeded"
 
 
 async def test_a_record_whose_reply_was_lost_is_written_once(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +176,7 @@ async def test_a_database_that_was_away_for_minutes_costs_no_instant(
     job = await replica.create()
     await replica.pass_time(60, step=5)
     with monkeypatch.context() as cut:
-        for way in ("begin", "read"):
-            cut.setattr(replica.ledger.database, way, _refuse)
+        _cut_off(replica, cut)
         await replica.pass_time(150, step=5)
     assert not replica.service.lease.held()
     await replica.pass_time(5)
@@ -126,8 +193,7 @@ async def test_a_call_that_outlasts_the_lease_without_a_database_is_cut_and_made
     await replica.runs.trigger("job")
     [first] = await replica.target.wait_for(1)
     with monkeypatch.context() as cut:
-        for way in ("begin", "read"):
-            cut.setattr(replica.ledger.database, way, _refuse)
+        _cut_off(replica, cut)
         await replica.pass_time(35, step=5)
         assert replica.target.cut == [first]
     await replica.pass_time(3)
@@ -137,6 +203,11 @@ async def test_a_call_that_outlasts_the_lease_without_a_database_is_cut_and_made
     await replica.recorded(2)
     run = await replica.ledger.run_of(job)
     assert (run.state, run.attempt, run.takeovers) == ("succeeded", 2, 0)
+
+
+def _cut_off(replica: Replica, patch: pytest.MonkeyPatch) -> None:
+    for way in ("begin", "read"):
+        patch.setattr(replica.ledger.database, way, _refuse)
 
 
 @asynccontextmanager

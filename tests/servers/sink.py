@@ -27,10 +27,15 @@ class Call:
 
 
 class Sink:
-    """`/status/{n}` answers n, `/delay/{ms}` late, `/hang` not before `release()`, any other path 200."""
+    """`/status/{n}` answers n, `/delay/{ms}` late, `/hang` not before `release()`, any other path 200.
+
+    `most_at_once` counts the calls that were delayed or hung at the same time.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.most_at_once = 0
+        self._held = 0
         self.url = ""
         self._changed = asyncio.Condition()
         self._released = asyncio.Event()
@@ -91,10 +96,15 @@ class Sink:
         return await self._hold(request, None)
 
     async def _hold(self, request: web.Request, seconds: float | None) -> web.Response:
-        await self._record(request)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._released.wait()
+        self._held += 1
+        self.most_at_once = max(self.most_at_once, self._held)
+        try:
+            await self._record(request)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._released.wait()
+        finally:
+            self._held -= 1
         return web.Response()
 
     async def _record(self, request: web.Request) -> None:

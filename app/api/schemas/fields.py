@@ -25,6 +25,10 @@ def _flag(value: object) -> object:
     return {"true": True, "false": False}.get(value) if isinstance(value, str) else value
 
 
+def _integral(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -39,6 +43,9 @@ def _map_schema(keys: str, values: dict[str, Any]) -> WithJsonSchema:
     named = {"propertyNames": {"type": "string", "pattern": keys}, "additionalProperties": values}
     return WithJsonSchema({"type": "object", "maxProperties": 64} | named)
 
+
+WHOLE = BeforeValidator(_integral)
+"""To JSON `5.0` is an integer too. Stands last: what stands behind it is not in the document."""
 
 Text = Annotated[str, Field(pattern=NO_NUL)]
 NewName = Annotated[str, Field(pattern=NAME_PATTERN, description="Unique among the jobs.")]
@@ -55,6 +62,7 @@ Timezone = Annotated[
     str, Field(min_length=1, max_length=64, pattern=NO_NUL, json_schema_extra={"format": "cronledger-timezone"})
 ]
 Description = Annotated[str, Field(max_length=4096, pattern=NO_NUL)]
+Note = Annotated[str, Field(max_length=1024, pattern=NO_NUL)]
 Method = Annotated[Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"], BeforeValidator(_upper)]
 Timeout = Annotated[float, Field(gt=0, le=3600, strict=True, allow_inf_nan=False)]
 Enabled = Annotated[bool, Field(strict=True)]
@@ -87,5 +95,8 @@ HeadersPatch = Annotated[
     AfterValidator(_small),
     _map_schema(_HEADER_NAME, {"anyOf": [_HEADER_SCHEMA, {"type": "null"}]}),
 ]
+
+ANY_JSON = "cronledger-json"
+"""A format that stands for the document's own schema of JSON, see `api.contract`."""
 
 JsonBody = Annotated[Any, AfterValidator(checked_json)]

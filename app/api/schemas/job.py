@@ -10,15 +10,14 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app.api.schemas.fields import LabelText, QueryFlag, QueryText
 from app.api.schemas.page import Page, PageQuery
+from app.api.schemas.policies import PolicyFields, policy_values
 from app.api.schemas.text import fault
 from app.db.jobs import JobFilter
-from app.domain.job import DayRule, PersistedJob
+from app.domain.job import DayRule, DstGap, DstOverlap, PersistedJob
 from app.service.preview import LocalTime
 
 
-class JobOut(BaseModel):
-    """A job as it is stored."""
-
+class _Written(BaseModel):
     id: UUID
     name: str
     schedule: str
@@ -34,8 +33,20 @@ class JobOut(BaseModel):
     timeout_seconds: float
     starts_at: datetime | None
     ends_at: datetime | None
+    dst_gap: DstGap
+    dst_overlap: DstOverlap
+
+
+class JobOut(PolicyFields, _Written):
+    """A job as it is stored."""
+
     version: int = Field(description="Raised by each change of the job, and by no run.")
     problem: str | None = Field(description="Why the job can't be scheduled, if so.")
+    completed: bool = Field(description="Whether it has run its course, and fires no more.")
+    runs_made: int = Field(description="Runs that its schedule made; they count against `max_runs`.")
+    failures_in_a_row: int = Field(description="They count against `pause_after_failures`; a success sets them to 0.")
+    pause_note: str | None = Field(description="Why it is paused: what was said, or how many runs had failed.")
+    paused_until: datetime | None = Field(description="When a paused job goes on by itself.")
     next_run: datetime | None = Field(description="Null while nothing is due.")
     last_run: datetime | None = Field(description="Start of the last run.")
     last_success: datetime | None = Field(description="End of the last success.")
@@ -45,7 +56,8 @@ class JobOut(BaseModel):
 
     @classmethod
     def of(cls, job: PersistedJob) -> Self:
-        values = {name: getattr(job, name) for name in cls.model_fields if name != "id"}
+        values = policy_values(job)
+        values |= {name: getattr(job, name) for name in cls.model_fields if name != "id" and name not in values}
         return cls(id=job.uid, **values)
 
 
@@ -63,6 +75,7 @@ class JobQuery(PageQuery):
     """Which jobs."""
 
     enabled: QueryFlag | None = None
+    completed: QueryFlag | None = Field(None, description="Jobs that have run their course, or those that haven't.")
     label: Annotated[list[LabelText], AfterValidator(_one_value_each)] = Field(
         [], description="`key:value`; where it is repeated, all must match."
     )
@@ -70,7 +83,7 @@ class JobQuery(PageQuery):
 
     def filter(self) -> JobFilter:
         labels = dict(each.split(":", 1) for each in self.label)
-        return JobFilter(enabled=self.enabled, labels=labels, text=self.q)
+        return JobFilter(enabled=self.enabled, completed=self.completed, labels=labels, text=self.q)
 
 
 class NextTime(BaseModel):
@@ -78,10 +91,11 @@ class NextTime(BaseModel):
 
     at: datetime
     local: str = Field(description="ISO 8601, with the zone's offset.")
+    excluded: str | None = Field(description="What excludes it, if anything: it is skipped then.")
 
     @classmethod
     def of(cls, time: LocalTime) -> Self:
-        return cls(at=time.at, local=time.local)
+        return cls(at=time.at, local=time.local, excluded=time.excluded)
 
 
 class NextTimes(BaseModel):

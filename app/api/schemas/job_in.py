@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.schemas.exclude import Exclude
 from app.api.schemas.fields import (
     Description,
     Enabled,
@@ -25,7 +26,22 @@ from app.api.schemas.fields import (
     Timeout,
     Timezone,
 )
-from app.domain.job import DayRule, JobDefinition, PersistedJob
+from app.api.schemas.policies import (
+    AsyncPatch,
+    Deadline,
+    Failures,
+    Jitter,
+    Key,
+    MaxQueued,
+    MaxRuns,
+    MisfirePatch,
+    PolicyFields,
+    RetryPatch,
+    SuccessPatch,
+    policy_values,
+)
+from app.domain.job import DayRule, DstGap, DstOverlap, JobDefinition, PersistedJob
+from app.domain.policies import Delivery, Overlap
 
 EXAMPLE: dict[str, Any] = {
     "name": "nightly-report",
@@ -35,16 +51,14 @@ EXAMPLE: dict[str, Any] = {
     "labels": {"team": "billing"},
     "body": {"kind": "daily"},
 }
-_DEFINED = [each.name for each in fields(JobDefinition) if each.name != "name"]
+_PLAIN = [each.name for each in fields(JobDefinition) if each.name not in ("name", "policies")]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class JobFields(_Body):
-    """What a job is, apart from its name."""
-
+class _Plain(_Body):
     schedule: ScheduleText = Field(description="When the job is due, such as `0 9 * * MON-FRI` or `@every 90s`.")
     endpoint: Endpoint = Field(description="The http or https URL that is called.")
     timezone: Timezone = Field("UTC", description="Name of the tz database in which the schedule is read.")
@@ -63,14 +77,26 @@ class JobFields(_Body):
     timeout_seconds: Timeout = Field(30.0, description="From looking the name up to the last byte of the answer.")
     starts_at: Instant | None = Field(None, description="Not due before; also the phase of `@every`.")
     ends_at: Instant | None = Field(None, description="Not due after.")
+    dst_gap: DstGap = Field(
+        DstGap.AFTER, description="What a fixed schedule does with a local time that the clock jumps over."
+    )
+    dst_overlap: DstOverlap = Field(
+        DstOverlap.FIRST, description="What a fixed schedule does with a local time that comes twice."
+    )
+
+
+class JobFields(PolicyFields, _Plain):
+    """What a job is, apart from its name."""
 
     def definition(self, name: str) -> JobDefinition:
-        return JobDefinition(name=name, **{each: getattr(self, each) for each in _DEFINED})
+        plain = {each: getattr(self, each) for each in _PLAIN}
+        return JobDefinition(name=name, **plain, policies=self.policies())
 
     @classmethod
     def merged(cls, job: PersistedJob, patch: Mapping[str, Any]) -> Self:
         """The job after a JSON merge patch (RFC 7396). Raises ValidationError."""
-        now = {each: getattr(job, each) for each in _DEFINED if getattr(job, each) is not None}
+        now = {each: getattr(job, each) for each in _PLAIN} | policy_values(job)
+        now = {each: value for each, value in now.items() if value is not None}
         return cls.model_validate(merge(now, {name: value for name, value in patch.items() if name != "name"}))
 
 
@@ -112,6 +138,21 @@ class JobPatch(_Body):
     timeout_seconds: Timeout | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
+    dst_gap: DstGap | None = None
+    dst_overlap: DstOverlap | None = None
+    overlap: Overlap | None = None
+    max_queued: MaxQueued | None = None
+    misfire: MisfirePatch | None = None
+    retry: RetryPatch | None = None
+    delivery: Delivery | None = None
+    deadline_seconds: Deadline | None = None
+    success: SuccessPatch | None = None
+    jitter_seconds: Jitter | None = None
+    max_runs: MaxRuns | None = None
+    pause_after_failures: Failures | None = None
+    concurrency_key: Key | None = None
+    exclude: Exclude | None = None
+    async_completion: AsyncPatch | None = None
 
     def given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas.fields import Instant, JobName, ScheduleText, Timezone
+from app.api.schemas.exclude import Exclude
+from app.api.schemas.fields import WHOLE, Instant, JobName, ScheduleText, Timezone
 from app.api.schemas.job import NextTime
 from app.domain.job import DayRule, DstGap, DstOverlap
 
@@ -31,7 +32,8 @@ class PreviewIn(BaseModel):
     name: JobName | None = Field(None, description="Name of the job, which `H` hashes.")
     starts_at: Instant | None = Field(None, description="Nothing is due before; also the phase of `@every`.")
     from_: Instant | None = Field(None, alias="from", description="The first instant that counts; now if left out.")
-    count: Annotated[int, Field(ge=1, le=1000, strict=True)] = 10
+    exclude: Exclude = Field([], description="What the job would leave out, which is marked.")
+    count: Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE] = 10
 
 
 class PreviewOut(BaseModel):

@@ -39,6 +39,14 @@ class RunOut(BaseModel):
     trigger: Trigger
     state: State
     reason: str | None = Field(description="Why it was never called, or not to its end.")
+    due_at: datetime = Field(
+        description="When the next attempt may start, or the last was due; while it waits for its callback, "
+        "when it is given up."
+    )
+    deadline_at: datetime | None = Field(description="When the run fails if it has not ended, with all its attempts.")
+    waiting_for: str | None = Field(description="What keeps a run that is due from its start.")
+    retry_of: UUID | None = Field(description="The run that a person had repeated by this one.")
+    cancel_requested: bool = Field(description="Whether a cancel was asked for while it was called.")
     attempt: int = Field(description="Calls so far; 0 before the first.")
     started_at: datetime | None
     finished_at: datetime | None
@@ -51,11 +59,12 @@ class RunOut(BaseModel):
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        spans: dict[str, Any] = {
+        computed: dict[str, Any] = {
+            "cancel_requested": run.cancel_reason is not None,
             "lag_ms": _milliseconds(run.scheduled_for, run.started_at),
             "duration_ms": _milliseconds(run.started_at, run.finished_at),
         }
-        return cls(**spans, **{name: getattr(run, name) for name in cls.model_fields if name not in spans})
+        return cls(**computed, **{name: getattr(run, name) for name in cls.model_fields if name not in computed})
 
 
 class RunPage(Page[RunOut]):

@@ -21,6 +21,7 @@ class SpanOut(BaseModel):
     until: datetime | None = Field(description="Null while it goes on.")
     count: int | None = Field(description="How many occurrences; null while it goes on, or where nobody can say.")
     reason: str
+    note: str | None = Field(description="What was said on pausing, or how many runs had failed.")
 
     @classmethod
     def of(cls, span: Span) -> Self:
@@ -31,6 +32,7 @@ class SpanOut(BaseModel):
             until=span.until,
             count=span.count,
             reason=span.reason,
+            note=span.note,
         )
 
 

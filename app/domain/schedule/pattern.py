@@ -51,22 +51,16 @@ class Pattern:
     def next(self, local: int) -> int | None:
         """The first match that is not before the given time."""
         today, second = divmod(local, DAY)
-        day = self.days.next(today)
-        if day == today and (rank := self.times.rank(second)) < self.times.total:
-            return today * DAY + self.times.nth(rank)
-        if day == today:
-            day = self.days.next(today + 1)
-        return None if day is None else day * DAY + self.times.nth(0)
+        rank = self.times.rank(second)
+        day = self.days.next(today if rank < self.times.total else today + 1)
+        return None if day is None else day * DAY + self.times.nth(rank if day == today else 0)
 
     def previous(self, local: int) -> int | None:
         """The last match that is not after the given time."""
         today, second = divmod(local, DAY)
-        day = self.days.previous(today)
-        if day == today and (rank := self.times.rank(second + 1)):
-            return today * DAY + self.times.nth(rank - 1)
-        if day == today:
-            day = self.days.previous(today - 1)
-        return None if day is None else day * DAY + self.times.nth(self.times.total - 1)
+        rank = self.times.rank(second + 1)
+        day = self.days.previous(today if rank else today - 1)
+        return None if day is None else day * DAY + self.times.nth((rank if day == today else self.times.total) - 1)
 
     def count(self, low: int, high: int) -> int:
         """How many matches lie in [low, high)."""

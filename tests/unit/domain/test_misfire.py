@@ -1,20 +1,39 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from app.domain.misfire import GRACE, MISSED_ROWS, NO_REPLICA, Plan, PlannedRun, is_late, plan
+from app.domain.job import DstGap
+from app.domain.misfire import (
+    DST,
+    FRESH_ROWS,
+    MAX,
+    NO_REPLICA,
+    ON_TIME,
+    WINDOW,
+    Plan,
+    PlannedRun,
+    PlannedSpan,
+    is_late,
+    plan,
+)
+from app.domain.policies import Misfire, MisfirePolicy
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State, Trigger
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
+GRACE = MINUTE
 EACH_MINUTE = Recurrence("* * * * *")
 EACH_SECOND = Recurrence("* * * * * *")
+ONCE = Recurrence("@at 2027-03-01T12:00:00Z")
+LATEST, EARLIEST, ALL, SKIP = MisfirePolicy
 
 zones = st.sampled_from(["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York", "Asia/Kathmandu"])
 texts = st.sampled_from(
@@ -31,6 +50,13 @@ holes = st.one_of(
     st.timedeltas(timedelta(0), 9 * DAY),
     st.sampled_from([GRACE, GRACE + RESOLUTION, GRACE - RESOLUTION, timedelta(0)]),
 )
+misfires = st.builds(
+    Misfire,
+    policy=st.sampled_from(MisfirePolicy),
+    grace_seconds=st.sampled_from([1.0, 1.5, 60.0]) | st.floats(1, 7200),
+    window_seconds=st.sampled_from([0.0, 60.0, 86400.0]) | st.floats(0, 2e6),
+    max=st.integers(1, 5) | st.integers(1, 1000),
+)
 MOST = 3000
 
 
@@ -38,30 +64,37 @@ def calls(made: Plan) -> list[tuple[Trigger, datetime]]:
     return [(run.trigger, run.occurrence) for run in made.runs if run.state is State.PENDING]
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(texts, zones, starts, holes, st.data())
 def test_every_occurrence_from_the_first_to_the_next_stands_exactly_once(
     text: str, zone: str, t: datetime, hole: timedelta, data: st.DataObject
 ) -> None:
     ends_at = data.draw(st.none() | st.timedeltas(timedelta(0), 5 * DAY).map(lambda later: t + later))
-    recurrence = Recurrence(text, zone, starts_at=data.draw(st.none() | st.just(t)), ends_at=ends_at)
-    first = data.draw(st.sampled_from([recurrence.next_after(t), t]))
+    gap, misfire = data.draw(st.sampled_from(DstGap)), data.draw(st.just(Misfire()) | misfires)
+    recurrence = Recurrence(text, zone, starts_at=data.draw(st.none() | st.just(t)), ends_at=ends_at, dst_gap=gap)
+    whole = replace(recurrence, dst_gap=DstGap.AFTER)
+    first = data.draw(st.sampled_from([whole.next_after(t), t]))
     assume(first is not None)
     assert first is not None
     now = first + hole
 
-    made = plan(recurrence, first, now)
+    made = plan(recurrence, first, now, misfire)
 
-    occurrences = enumerated(recurrence, first, now)
-    rows = [run.occurrence for run in made.runs]
-    span = made.span
-    spanned = [at for at in occurrences if span is not None and span.after < at <= span.until]
-    assert sorted(spanned + rows) == occurrences
+    occurrences = enumerated(whole, first, now)
+    runs = made.runs
+    while made.next is not None and made.next <= now:
+        made = plan(recurrence, made.next, now, misfire)
+        assert made.spans == []
+        runs = runs + made.runs
+    assert (made.latest, made.next) == (occurrences[-1], whole.next_after(occurrences[-1]))
+    made = replace(plan(recurrence, first, now, misfire), runs=runs)
+    rows = [run.occurrence for run in runs]
     assert rows == sorted(set(rows))
-    assert (span.count if span else 0) == len(spanned)
-    assert (made.first, made.latest, made.next) == (first, occurrences[-1], recurrence.next_after(occurrences[-1]))
-    assert made.next is None or made.next > now
-    assert_each_has_its_fate(made, now)
+    assert_the_spans_come_first(made)
+    spanned = [[at for at in occurrences if span.after < at <= span.until] for span in made.spans]
+    assert [at for each in spanned for at in each] + rows == occurrences
+    assert [span.count for span in made.spans] == [len(each) for each in spanned]
+    assert_each_has_its_fate(made, recurrence, now, misfire)
 
 
 def enumerated(recurrence: Recurrence, first: datetime, now: datetime) -> list[datetime]:
@@ -72,17 +105,39 @@ def enumerated(recurrence: Recurrence, first: datetime, now: datetime) -> list[d
     return found
 
 
-def assert_each_has_its_fate(made: Plan, now: datetime) -> None:
-    misfires = [run for run in made.runs if run.occurrence < now - GRACE]
-    fresh = made.runs[len(misfires) :]
-    assert all(run == PlannedRun(run.occurrence) for run in fresh)
-    if misfires:
-        *missed, last = misfires
-        assert last == PlannedRun(last.occurrence, Trigger.CATCH_UP)
-        assert [(run.state, run.reason) for run in missed] == [(State.MISSED, NO_REPLICA)] * len(missed)
-        assert len(missed) == MISSED_ROWS or (len(missed) < MISSED_ROWS and made.span is None)
-    else:
-        assert made.span is None
+def assert_the_spans_come_first(made: Plan) -> None:
+    edges = [made.first - RESOLUTION]
+    for span in made.spans:
+        assert edges[-1] <= span.after < span.until
+        edges.append(span.until)
+    assert edges[-1] < made.runs[0].occurrence
+
+
+def assert_each_has_its_fate(made: Plan, recurrence: Recurrence, now: datetime, misfire: Misfire) -> None:
+    grace, window = (timedelta(seconds=each) for each in (misfire.grace_seconds, misfire.window_seconds))
+    for run in made.runs:
+        assert (run == PlannedRun(run.occurrence, state=State.SKIPPED, reason=DST)) is recurrence.skips(run.occurrence)
+    late = [run for run in made.runs if run.occurrence < now - grace]
+    due = [run for run in made.runs if run.state is not State.SKIPPED]
+    assert all(run == PlannedRun(run.occurrence) for run in due if run not in late)
+    assert len(late) == misfire.max or (len(late) < misfire.max and made.spans == [])
+    too_old = [run for run in due if run in late and run.occurrence < now - window]
+    for run in too_old:
+        assert run == PlannedRun(run.occurrence, state=State.MISSED, reason=WINDOW)
+    rest = [run for run in due if run in late and run not in too_old]
+    caught_up = {LATEST: rest[-1:], EARLIEST: rest[:1], ALL: rest, SKIP: []}[misfire.policy]
+    for run in rest:
+        missed = PlannedRun(run.occurrence, state=State.MISSED, reason=NO_REPLICA)
+        assert run == (PlannedRun(run.occurrence, Trigger.CATCH_UP) if run in caught_up else missed)
+    assert_spans_say_why(made.spans, now - window, misfire.policy)
+
+
+def assert_spans_say_why(spans: Sequence[PlannedSpan], window_from: datetime, policy: MisfirePolicy) -> None:
+    if policy is not ALL:
+        assert [span.reason for span in spans] in ([], [NO_REPLICA])
+    for span in spans if policy is ALL else []:
+        assert span.reason == (WINDOW if span.until < window_from else MAX)
+        assert (span.after >= window_from - RESOLUTION) is (span.reason == MAX)
 
 
 def test_what_is_due_and_nothing_else_runs() -> None:
@@ -95,11 +150,27 @@ def test_the_first_counts_as_due_although_its_time_has_not_come() -> None:
     assert plan(EACH_MINUTE, NOON, NOON - HOUR) == Plan(NOON, NOON, NOON + MINUTE, [PlannedRun(NOON)])
 
 
-@pytest.mark.parametrize(("late", "expected"), [(GRACE, False), (GRACE + RESOLUTION, True), (timedelta(0), False)])
-def test_an_occurrence_is_late_beyond_the_grace_alone(late: timedelta, *, expected: bool) -> None:
-    assert is_late(NOON, NOON + late) is expected
-    trigger = Trigger.CATCH_UP if expected else Trigger.SCHEDULE
-    assert calls(plan(EACH_MINUTE, NOON, NOON + late))[0] == (trigger, NOON)
+@pytest.mark.parametrize("grace", [GRACE, SECOND, 1.5 * SECOND, 2 * HOUR])
+@pytest.mark.parametrize(
+    ("beyond", "trigger"),
+    [(timedelta(0), Trigger.SCHEDULE), (RESOLUTION, Trigger.CATCH_UP), (-RESOLUTION, Trigger.SCHEDULE)],
+)
+def test_an_occurrence_is_a_misfire_beyond_the_grace_of_its_job(
+    grace: timedelta, beyond: timedelta, trigger: Trigger
+) -> None:
+    made = plan(ONCE, NOON, NOON + grace + beyond, Misfire(grace_seconds=grace.total_seconds()))
+    assert calls(made) == [(trigger, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("grace", "late_after"), [(60.0, MINUTE), (1.0, SECOND), (86400.0, MINUTE)], ids=["default", "short", "long"]
+)
+def test_what_may_take_a_while_to_plan_is_late(grace: float, late_after: timedelta) -> None:
+    """However long the grace: what has been due for minutes may be many occurrences."""
+    misfire = Misfire(grace_seconds=grace)
+    assert not is_late(NOON, NOON + late_after, misfire)
+    assert is_late(NOON, NOON + late_after + RESOLUTION, misfire)
+    assert late_after <= ON_TIME
 
 
 def test_within_the_grace_every_occurrence_runs() -> None:
@@ -107,38 +178,106 @@ def test_within_the_grace_every_occurrence_runs() -> None:
     assert calls(made) == [(Trigger.SCHEDULE, NOON + n * SECOND) for n in range(61)]
 
 
-def test_of_the_misfires_the_latest_runs_and_the_others_are_missed() -> None:
-    made = plan(EACH_MINUTE, NOON, NOON + 5 * MINUTE + 30 * SECOND)
-    assert calls(made) == [
-        (Trigger.CATCH_UP, NOON + 4 * MINUTE),
-        (Trigger.SCHEDULE, NOON + 5 * MINUTE),
-    ]
-    assert made.runs[:4] == [PlannedRun(NOON + n * MINUTE, state=State.MISSED, reason=NO_REPLICA) for n in range(4)]
-    assert made.span is None
+def missed(minutes: Sequence[int], reason: str = NO_REPLICA) -> list[PlannedRun]:
+    return [PlannedRun(NOON + n * MINUTE, state=State.MISSED, reason=reason) for n in minutes]
 
 
-@pytest.mark.parametrize("misfires", [101, 102, 1000])
-def test_a_hundred_misfires_have_rows_and_the_older_ones_a_span(misfires: int) -> None:
+def caught_up(minutes: Sequence[int]) -> list[PlannedRun]:
+    return [PlannedRun(NOON + n * MINUTE, Trigger.CATCH_UP) for n in minutes]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rows"),
+    [
+        (LATEST, missed(range(4)) + caught_up([4])),
+        (EARLIEST, caught_up([0]) + missed(range(1, 5))),
+        (ALL, caught_up(range(5))),
+        (SKIP, missed(range(5))),
+    ],
+)
+def test_the_policy_says_which_misfires_are_caught_up(policy: MisfirePolicy, rows: list[PlannedRun]) -> None:
+    made = plan(EACH_MINUTE, NOON, NOON + 5 * MINUTE + 30 * SECOND, Misfire(policy=policy))
+    assert made.runs == [*rows, PlannedRun(NOON + 5 * MINUTE)]
+    assert made.spans == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "rows"),
+    [
+        (LATEST, missed(range(2), WINDOW) + missed([2, 3]) + caught_up([4])),
+        (EARLIEST, missed(range(2), WINDOW) + caught_up([2]) + missed([3, 4])),
+        (ALL, missed(range(2), WINDOW) + caught_up([2, 3, 4])),
+        (SKIP, missed(range(2), WINDOW) + missed([2, 3, 4])),
+    ],
+)
+def test_what_is_older_than_the_window_is_missed(policy: MisfirePolicy, rows: list[PlannedRun]) -> None:
+    misfire = Misfire(policy=policy, window_seconds=210)
+    made = plan(EACH_MINUTE, NOON, NOON + 5 * MINUTE + 30 * SECOND, misfire)
+    assert made.runs == [*rows, PlannedRun(NOON + 5 * MINUTE)]
+
+
+@pytest.mark.parametrize("policy", [LATEST, EARLIEST, ALL])
+def test_within_no_window_nothing_is_caught_up(policy: MisfirePolicy) -> None:
+    made = plan(EACH_MINUTE, NOON, NOON + 5 * MINUTE, Misfire(policy=policy, window_seconds=0))
+    assert made.runs[:4] == missed(range(4), WINDOW)
+    assert calls(made) == [(Trigger.SCHEDULE, NOON + n * MINUTE) for n in (4, 5)]
+
+
+def test_an_occurrence_as_old_as_the_window_is_within_it() -> None:
+    once = Misfire(window_seconds=3600)
+    assert calls(plan(ONCE, NOON, NOON + HOUR, once)) == [(Trigger.CATCH_UP, NOON)]
+    assert plan(ONCE, NOON, NOON + HOUR + RESOLUTION, once).runs == missed([0], WINDOW)
+
+
+@pytest.mark.parametrize("policy", [LATEST, EARLIEST, SKIP])
+@pytest.mark.parametrize("misfires", [100, 101, 1000])
+def test_the_newest_misfires_have_rows_and_the_older_ones_a_span(policy: MisfirePolicy, misfires: int) -> None:
     now = NOON + (misfires - 1) * MINUTE + GRACE + RESOLUTION
-    made = plan(EACH_MINUTE, NOON, now)
-    assert sum(run.state is State.MISSED for run in made.runs) == 100
-    assert calls(made)[0] == (Trigger.CATCH_UP, NOON + (misfires - 1) * MINUTE)
-    if misfires == 101:
-        assert made.span is None
-    else:
-        assert made.span is not None
-        assert (made.span.after, made.span.count) == (NOON - RESOLUTION, misfires - 101)
-        assert made.span.until == made.runs[0].occurrence - RESOLUTION
+    made = plan(EACH_MINUTE, NOON, now, Misfire(policy=policy))
+    assert [run.occurrence for run in made.runs[:100]] == [NOON + n * MINUTE for n in range(misfires - 100, misfires)]
+    until = made.runs[0].occurrence - RESOLUTION
+    span = PlannedSpan(NOON - RESOLUTION, until, misfires - 100, NO_REPLICA)
+    assert made.spans == ([span] if misfires > 100 else [])
 
 
-def test_three_days_of_a_per_second_job_are_planned_within_a_second() -> None:
-    begun = time.process_time()
-    made = plan(EACH_SECOND, NOON, NOON + 3 * DAY)
-    took = time.process_time() - begun
-    assert made.span is not None
-    assert made.span.count + len(made.runs) == 259_200 + 1
-    assert (len(made.runs), made.next) == (100 + 1 + 61, NOON + 3 * DAY + SECOND)
+def test_where_all_are_caught_up_the_span_says_what_fell_out_of_max() -> None:
+    made = plan(EACH_MINUTE, NOON, NOON + 10 * MINUTE + 30 * SECOND, Misfire(policy=ALL, max=3))
+    assert calls(made)[:3] == [(Trigger.CATCH_UP, NOON + n * MINUTE) for n in (7, 8, 9)]
+    assert made.spans == [PlannedSpan(NOON - RESOLUTION, NOON + 7 * MINUTE - RESOLUTION, 7, MAX)]
+
+
+def test_where_all_are_caught_up_and_the_hole_straddles_the_window_there_are_two_spans() -> None:
+    now, first = NOON + 10 * MINUTE + 30 * SECOND, NOON - RESOLUTION
+    edge, until = NOON + 2.5 * MINUTE - RESOLUTION, NOON + 7 * MINUTE - RESOLUTION
+    made = plan(EACH_MINUTE, NOON, now, Misfire(policy=ALL, max=3, window_seconds=480))
+    assert made.spans == [PlannedSpan(first, edge, 3, WINDOW), PlannedSpan(edge, until, 4, MAX)]
+    older = plan(EACH_MINUTE, NOON, now, Misfire(policy=ALL, max=3, window_seconds=100))
+    assert older.spans == [PlannedSpan(first, until, 7, WINDOW)]
+    assert older.runs[:3] == [*missed([7, 8], WINDOW), *caught_up([9])]
+
+
+@pytest.mark.parametrize("policy", list(MisfirePolicy))
+@pytest.mark.parametrize("grace", [1.0, 60.0, 86400.0])
+def test_three_days_of_a_per_second_job_are_planned_within_a_second(policy: MisfirePolicy, grace: float) -> None:
+    begun = time.thread_time()
+    made = plan(EACH_SECOND, NOON, NOON + 3 * DAY, Misfire(policy=policy, grace_seconds=grace, max=1000))
+    took = time.thread_time() - begun
+    fresh = int(min(grace + 1, FRESH_ROWS))
+    assert sum(span.count for span in made.spans) == 259_200 - grace - 1000
+    assert len(made.runs) == 1000 + fresh
+    assert made.next == NOON + 3 * DAY + fresh * SECOND - grace * SECOND
     assert took < 1
+
+
+def test_a_plan_ends_before_it_is_long_and_the_next_goes_on() -> None:
+    misfire, now = Misfire(grace_seconds=7200), NOON + 5000 * SECOND
+    first, found = NOON, list[datetime]()
+    while first <= now:
+        made = plan(EACH_SECOND, first, now, misfire)
+        assert len(made.runs) <= FRESH_ROWS
+        found += [run.occurrence for run in made.runs]
+        first = made.next or now
+    assert found == [NOON + n * SECOND for n in range(5001)]
 
 
 def test_a_first_that_the_schedule_does_not_know_has_its_row_too() -> None:
@@ -146,18 +285,45 @@ def test_a_first_that_the_schedule_does_not_know_has_its_row_too() -> None:
     first = NOON + timedelta(seconds=17)
     made = plan(EACH_MINUTE, first, first + 3 * MINUTE)
     assert [run.occurrence for run in made.runs] == [first, NOON + MINUTE, NOON + 2 * MINUTE, NOON + 3 * MINUTE]
-    long = plan(EACH_MINUTE, first, first + 1000 * MINUTE)
-    assert long.span is not None
-    assert (long.span.after, long.span.count + len(long.runs)) == (first - RESOLUTION, 1001)
+    [span] = plan(EACH_MINUTE, first, first + 1000 * MINUTE).spans
+    assert (span.after, span.count) == (first - RESOLUTION, 900)
 
 
 def test_a_job_that_ended_meanwhile_has_its_last_occurrence_and_no_next() -> None:
     ending = Recurrence("* * * * *", ends_at=NOON + 3 * MINUTE)
-    made = plan(ending, NOON, NOON + DAY)
+    made = plan(ending, NOON, NOON + HOUR)
     assert calls(made) == [(Trigger.CATCH_UP, NOON + 3 * MINUTE)]
     assert (len(made.runs), made.latest, made.next) == (4, NOON + 3 * MINUTE, None)
 
 
-def test_a_job_that_is_due_once_is_caught_up_once() -> None:
-    once = Recurrence("@at 2027-03-01T12:00:00Z")
-    assert plan(once, NOON, NOON + 30 * DAY) == Plan(NOON, NOON, None, [PlannedRun(NOON, Trigger.CATCH_UP)])
+def test_a_job_that_is_due_once_is_caught_up_once_within_the_window() -> None:
+    assert plan(ONCE, NOON, NOON + 23 * HOUR) == Plan(NOON, NOON, None, caught_up([0]))
+    assert plan(ONCE, NOON, NOON + 25 * HOUR) == Plan(NOON, NOON, None, missed([0], WINDOW))
+
+
+def test_a_time_that_the_clock_jumps_over_is_told_as_skipped_where_the_job_skips_it() -> None:
+    """Berlin, 28 March 2027: from 02:00 to 03:00 local there is nothing."""
+    skipping = Recurrence("30 2 * * *", "Europe/Berlin", dst_gap=DstGap.SKIP)
+    gap_end, day_before = datetime(2027, 3, 28, 1, tzinfo=UTC), datetime(2027, 3, 27, 1, 30, tzinfo=UTC)
+    day_after = datetime(2027, 3, 29, 0, 30, tzinfo=UTC)
+    assert plan(skipping, day_before, day_before).next == gap_end
+    skipped = PlannedRun(gap_end, state=State.SKIPPED, reason=DST)
+    assert plan(skipping, gap_end, gap_end) == Plan(gap_end, gap_end, day_after, [skipped])
+    assert plan(skipping, gap_end, gap_end + 2 * HOUR) == Plan(gap_end, gap_end, day_after, [skipped])
+    assert plan(skipping, gap_end, gap_end).made == 0
+    carried = replace(skipping, dst_gap=DstGap.AFTER)
+    assert plan(carried, gap_end, gap_end) == Plan(gap_end, gap_end, day_after, [PlannedRun(gap_end)])
+
+
+def test_what_is_due_at_the_end_of_a_gap_anyhow_runs_once() -> None:
+    gap_end = datetime(2027, 3, 28, 1, tzinfo=UTC)
+    skipping = Recurrence("0,30 2,3 * * *", "Europe/Berlin", dst_gap=DstGap.SKIP)
+    made = plan(skipping, gap_end, gap_end + 30 * MINUTE, Misfire(grace_seconds=7200))
+    assert made.runs == [PlannedRun(gap_end), PlannedRun(gap_end + 30 * MINUTE)]
+
+
+def test_the_latest_misfire_that_is_caught_up_is_one_that_was_due() -> None:
+    first, gap_end = datetime(2027, 3, 27, 1, 30, tzinfo=UTC), datetime(2027, 3, 28, 1, tzinfo=UTC)
+    skipping = Recurrence("30 2 * * *", "Europe/Berlin", dst_gap=DstGap.SKIP)
+    made = plan(skipping, first, gap_end + 10 * MINUTE, Misfire(window_seconds=172_800))
+    assert made.runs == [PlannedRun(first, Trigger.CATCH_UP), PlannedRun(gap_end, state=State.SKIPPED, reason=DST)]

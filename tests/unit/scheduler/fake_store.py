@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.domain.claim import Candidate, Claims, Finished, Queued, Slots, Started
+from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Queued, Recorded, Slots, Started
 from app.domain.clock import Clock
 from app.domain.entries import JobRow
 from app.domain.errors import StoreUnavailable
@@ -27,14 +27,20 @@ class FakeStore:
         self.jobs: dict[int, JobRow] = {}
         self.hosts: dict[int, str] = {}
         self.pending_runs: list[Queued] = []
+        self.held_up: list[Queued] = []
+        self.gates_open = False
         self.owners: dict[UUID, tuple[UUID, int]] = {}
         self.recorded: list[Finished] = []
         self.returned: list[dict[UUID, int]] = []
         self.set_asides: list[tuple[int, str]] = []
+        self.failing: list[int] = []
+        self.timed_out = Recorded()
         self.joined: list[UUID] = []
+        self.cancels: set[Held] = set()
+        self.resumed: list[int] = []
         self.alive = True
         self.down = False
-        self.buried = 0
+        self.buried: list[tuple[State, Trigger]] = []
         self.before: dict[str, list[BaseException]] = {}
         self.after: dict[str, list[BaseException]] = {}
         self.held: dict[str, asyncio.Event] = {}
@@ -70,7 +76,13 @@ class FakeStore:
             self.set_asides.append((job_id, problem))
             del self.jobs[job_id]
 
-    async def claim(self, replica: UUID, candidates: Sequence[Candidate], slots: Slots) -> Claims:
+    async def claim(
+        self,
+        replica: UUID,
+        candidates: Sequence[Candidate],
+        slots: Slots,
+        done: Collection[Held] = (),  # noqa: ARG002  # the port's
+    ) -> Claims:
         """Every candidate wins whose row is as it has it."""
         async with self._doing("claim"):
             claims = Claims()
@@ -81,11 +93,17 @@ class FakeStore:
                     claims.stale.append(candidate)
             return claims
 
-    async def start(self, replica: UUID, queued: Sequence[Queued]) -> list[Started]:
+    async def start(
+        self,
+        replica: UUID,
+        queued: Sequence[Queued],
+        done: Collection[Held] = (),  # noqa: ARG002  # the port's
+    ) -> list[Started]:
         async with self._doing("start"):
-            found = [run for run in queued if run in self.pending_runs]
+            held_up = [run for run in self.held_up if self.gates_open]
+            found = [run for run in queued if run in self.pending_runs or run in held_up]
             for run in found:
-                self.pending_runs.remove(run)
+                (self.pending_runs if run in self.pending_runs else self.held_up).remove(run)
                 self.owners[run.run_id] = replica, 1
             return [started(run.run_id, run.ledger_at, run.host) for run in found]
 
@@ -93,11 +111,41 @@ class FakeStore:
         async with self._doing("pending"):
             return [run for run in self.pending_runs if run.host not in full_hosts][:limit]
 
-    async def record(self, replica: UUID, finished: Sequence[Finished]) -> set[UUID]:
+    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
+        async with self._doing("opened"):
+            runs = [run for run in self.held_up if self.gates_open and run.host not in full_hosts]
+            return Opened(runs[:limit], waited_for=bool(self.held_up))
+
+    async def expire(self) -> int:
+        async with self._doing("expire"):
+            return 0
+
+    async def time_out(self) -> Recorded:
+        async with self._doing("time_out"):
+            timed_out, self.timed_out = self.timed_out, Recorded()
+            self.pending_runs += timed_out.queued
+            return timed_out
+
+    async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
+        """Every outcome ends its run; what was cut off is pending again."""
         async with self._doing("record"):
             held = [each for each in finished if self.owners.get(each.started.call.run_id, (replica,))[0] == replica]
             self.recorded += held
-            return {each.started.call.run_id for each in held}
+            return Recorded({each.started.call.run_id: _state(each) for each in held})
+
+    async def asked(self, replica: UUID) -> set[Held]:  # noqa: ARG002  # the port's
+        async with self._doing("asked"):
+            return set(self.cancels)
+
+    async def end_due(self) -> list[int]:
+        async with self._doing("end_due"):
+            ended, self.resumed = self.resumed, []
+            return ended
+
+    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
+        async with self._doing("pause_failing"):
+            paused, self.failing = self.failing, []
+            return paused, []
 
     async def join(self, replica: UUID, hostname: str) -> None:  # noqa: ARG002  # the port's
         async with self._doing("join"):
@@ -108,7 +156,7 @@ class FakeStore:
         async with self._doing("beat"):
             return self.alive
 
-    async def bury(self, lease: timedelta) -> int:  # noqa: ARG002  # the port's
+    async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:  # noqa: ARG002  # the port's
         async with self._doing("bury"):
             return self.buried
 
@@ -124,6 +172,10 @@ class FakeStore:
         async with self._doing("hand_back"):
             self.returned.append(runs)
             return len(runs)
+
+    async def tend(self) -> None:
+        async with self._doing("tend"):
+            pass
 
     def _win(self, claims: Claims, candidate: Candidate, replica: UUID, slots: Slots) -> None:
         claims.won.append(candidate)
@@ -150,6 +202,12 @@ class FakeStore:
             async with asyncio.timeout(10):
                 await self.held[name].wait()
         _raise_next(self.after.get(name))
+
+
+def _state(run: Finished) -> State:
+    if run.outcome is None:
+        return State.PENDING
+    return State.SUCCEEDED if run.outcome.succeeded else State.FAILED
 
 
 def _raise_next(faults: list[BaseException] | None) -> None:

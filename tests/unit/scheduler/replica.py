@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.db.partitions import PartitionKeeper
 from app.domain.claim import Claims, Finished
 from app.domain.clock import FakeClock
 from app.domain.job import JobDefinition, PersistedJob
+from app.domain.run import State, Trigger
 from app.scheduler.ports import ChangeFeed
 from app.scheduler.service import Options, Ports, SchedulerService
 from app.service.jobs import JobService
@@ -20,7 +22,7 @@ from tests.db.building import Ledger
 from tests.unit.scheduler.building import pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 8
+LOOPS = 12
 
 
 class ServerClock:
@@ -52,11 +54,13 @@ class Counted:
 
     def claimed(self, claims: Claims) -> None: ...
 
-    def recorded(self, run: Finished) -> None:
+    def recorded(self, run: Finished, became: State) -> None:  # noqa: ARG002  # the ledger has it
         self.kept.append(run)
 
     def discarded(self, run: Finished) -> None:
         self.dropped.append(run)
+
+    def ended(self, state: State, trigger: Trigger) -> None: ...
 
 
 class Replica:
@@ -80,7 +84,11 @@ class Replica:
             claims=self.ledger.claims,
             starts=self.ledger.starts,
             records=self.ledger.records,
+            cancels=self.ledger.cancels,
+            pauses=self.ledger.pauses,
+            failing=self.ledger.failing,
             members=self.ledger.replicas,
+            keeper=PartitionKeeper(self.ledger.database),
             target=self.target,
             feed=feed,
         )

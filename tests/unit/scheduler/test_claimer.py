@@ -57,6 +57,7 @@ async def test_a_claim_that_failed_gives_its_entries_back(rig: Rig) -> None:
     rig.store.before["claim"] = [away(), ZeroDivisionError()]
     await rig.start()
     assert (rig.called(), rig.next_of(1), rig.next_of(2)) == ([], NOON, NOON - HOUR)
+    assert rig.doubts == 2
     await pass_time(rig.clock, 1, LOOPS, step=0.5)
     await rig.target.wait_for(3)
     assert rig.called_at() == [NOON - MINUTE, NOON, NOON]
@@ -88,7 +89,21 @@ async def test_a_claim_that_is_cut_off_gives_its_entries_back(rig: Rig, first: d
     assert loop._task is not None
     loop._task.cancel()
     await asyncio.wait([loop._task])
-    assert rig.next_of(1) == first
+    assert (rig.next_of(1), rig.doubts) == (first, 1)
+
+
+async def test_a_claim_whose_reply_was_lost_is_in_doubt_and_not_called_here(rig: Rig) -> None:
+    rig.put(job(1))
+    rig.store.after["claim"] = [away()]
+    await rig.start()
+    assert (rig.doubts, rig.called(), len(rig.store.owners)) == (1, [], 1)
+
+
+async def test_a_claim_that_was_answered_is_in_no_doubt(rig: Rig) -> None:
+    rig.put(job(1))
+    await rig.start()
+    await rig.target.wait_for(1)
+    assert rig.doubts == 0
 
 
 async def test_an_observer_that_fails_leaves_no_entry_in_hand(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

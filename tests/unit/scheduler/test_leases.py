@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.clock import FakeClock
+from app.domain.run import State, Trigger
 from app.scheduler.leases import Lease
 from tests.unit.scheduler.building import OTHER, SECOND, pass_time
 from tests.unit.scheduler.fake_store import FakeStore, away
@@ -18,13 +19,13 @@ LOOPS = 2
 class Told:
     def __init__(self) -> None:
         self.lost = 0
-        self.taken = 0
+        self.taken: list[tuple[State, Trigger]] = []
 
     def on_lost(self) -> None:
         self.lost += 1
 
-    def on_taken(self) -> None:
-        self.taken += 1
+    def on_taken(self, became: list[tuple[State, Trigger]]) -> None:
+        self.taken += became
 
 
 @pytest.fixture
@@ -190,19 +191,19 @@ async def test_a_replica_that_cannot_join_again_holds_no_lease_meanwhile(
 async def test_runs_of_the_dead_are_told(lease: Lease, store: FakeStore, clock: FakeClock, told: Told) -> None:
     await start(lease)
     await clock.block_until(LOOPS)
-    assert told.taken == 0
-    store.buried = 3
+    assert told.taken == []
+    store.buried = [(State.PENDING, Trigger.SCHEDULE), (State.LOST, Trigger.MANUAL)]
     await pass_time(clock, 2, LOOPS)
-    assert told.taken > 0
+    assert told.taken[:2] == store.buried
 
 
 async def test_it_buries_by_its_own_lease(clock: FakeClock, told: Told) -> None:
     asked: list[timedelta] = []
 
     class Burying(FakeStore):
-        async def bury(self, lease: timedelta) -> int:
+        async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:
             asked.append(lease)
-            return 0
+            return []
 
     lease = lease_of(Burying(clock), clock, told, 7)
     await start(lease)

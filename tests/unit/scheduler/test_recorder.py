@@ -2,31 +2,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from app.domain.claim import Claims, Finished
+from app.domain.claim import Claims, Finished, Queued, Recorded
 from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
+from app.domain.run import Outcome, State, Trigger
 from app.scheduler.recorder import BATCH, LINGER, Recorder
-from tests.unit.scheduler.building import ME, OTHER, SECOND, finished, pass_time, turns
+from tests.unit.scheduler.building import ME, NOON, ONE, OTHER, SECOND, finished, pass_time, turns
 from tests.unit.scheduler.fake_store import FakeStore, away
 
 
 class Watched:
     def __init__(self) -> None:
         self.kept: list[Finished] = []
+        self.became: list[State] = []
         self.dropped: list[Finished] = []
 
     def claimed(self, claims: Claims) -> None:
         raise NotImplementedError
 
-    def recorded(self, run: Finished) -> None:
+    def recorded(self, run: Finished, became: State) -> None:
         self.kept.append(run)
+        self.became.append(became)
 
     def discarded(self, run: Finished) -> None:
         self.dropped.append(run)
+
+    def ended(self, state: State, trigger: Trigger) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -129,7 +136,7 @@ async def test_results_of_runs_that_went_to_another_are_discarded(
 
 async def test_a_result_that_cannot_be_stored_holds_up_no_other(clock: FakeClock, watched: Watched) -> None:
     class Picky(FakeStore):
-        async def record(self, replica: UUID, finished: Sequence[Finished]) -> set[UUID]:
+        async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
             if any(run.started.call.run_id.int == 5 for run in finished):
                 raise ValueError("5 can't be stored")
             return await super().record(replica, finished)
@@ -186,3 +193,45 @@ async def test_results_wait_longer_while_calls_wait_for_a_place(
     await pass_time(clock, 2 * LINGER, 1, step=LINGER / 2)
     assert store.calls == ["record"]
     await recorder.loop.stop()
+
+
+async def test_runs_that_are_pending_again_and_failing_jobs_are_passed_on(clock: FakeClock, watched: Watched) -> None:
+    again = Queued(UUID(int=1), NOON, ONE, NOON + SECOND)
+
+    class Strict(FakeStore):
+        async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
+            await super().record(replica, finished)
+            return Recorded({UUID(int=1): State.PENDING, UUID(int=2): State.FAILED}, [again], failing=True)
+
+    queued: list[Queued] = []
+    told: list[str] = []
+    recorder = Recorder(
+        Strict(clock), lambda: ME, clock, watched, on_queued=queued.extend, on_failing=lambda: told.append("failing")
+    )
+    for number in (1, 2, 3):
+        recorder.put(finished(number))
+    await recorder.flush()
+    assert (queued, told) == ([again], ["failing"])
+    assert watched.became == [State.PENDING, State.FAILED]
+    assert [run.started.call.run_id.int for run in watched.dropped] == [3]
+
+
+async def test_nothing_is_passed_on_before_the_commit_is_known(
+    store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    told: list[Queued] = []
+    recorder = Recorder(store, lambda: ME, clock, watched, on_queued=told.extend)
+    recorder.put(finished(1))
+    store.after["record"] = [away()]
+    with pytest.raises(StoreUnavailable):
+        await recorder.flush()
+    assert (told, watched.kept) == ([], [])
+
+
+async def test_a_success_is_over_before_it_is_recorded_and_a_failure_is_not(recorder: Recorder) -> None:
+    recorder.put(finished(1))
+    recorder.put(replace(finished(2), outcome=Outcome(error="status: 500")))
+    recorder.put(replace(finished(3), outcome=None))
+    assert recorder.done() == {(UUID(int=1), 1)}
+    await recorder.flush()
+    assert recorder.done() == set()

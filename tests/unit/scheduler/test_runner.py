@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -159,6 +160,21 @@ async def test_a_run_that_is_started_again_while_its_old_call_ends_mixes_nothing
     await rig.all_ended()
     assert [(r.started.fence, r.outcome) for r in rig.results] == [(1, None), (2, OK)]
     assert rig.slots.free == 10
+
+
+@pytest.mark.parametrize(("left", "timeout"), [(None, 30), (40, 30), (12.5, 12.5), (0, 0), (-3, 0)])
+async def test_a_call_has_until_the_runs_deadline(
+    rig: Rig, target: FakeTarget, clock: FakeClock, left: float | None, timeout: float
+) -> None:
+    """By the database's clock, as it is when the call begins."""
+    await clock.advance(5 * SECOND)
+    run = started(RUNS[0], NOON)
+    run = replace(run, deadline_at=None if left is None else NOON + 5 * SECOND + left * SECOND)
+    assert rig.slots.admit(ONE)
+    rig.runner.launch(ME, [run])
+    await rig.all_ended()
+    assert [call.timeout_seconds for call in target.calls] == [timeout]
+    assert rig.results[0].started == run
 
 
 async def test_draining_waits_for_calls_that_end_in_time(rig: Rig, target: FakeTarget, clock: FakeClock) -> None:

@@ -5,21 +5,39 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.domain.claim import Recorded
 from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
+from app.domain.run import State, Trigger
+from app.scheduler.observer import NoObserver
 from app.scheduler.runner import SHUT_DOWN
 from app.scheduler.service import STALLED_AFTER, Options, Ports, SchedulerService
+from app.scheduler.upkeep import TEND_EVERY
 from tests.unit.scheduler.building import MINUTE, NOON, SECOND, job, pass_time, queued, turns
 from tests.unit.scheduler.fake_store import FakeStore
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 8
+LOOPS = 12
+
+
+def ports_of(store: FakeStore, target: FakeTarget) -> Ports:
+    return Ports(
+        jobs=store,
+        claims=store,
+        starts=store,
+        records=store,
+        cancels=store,
+        pauses=store,
+        failing=store,
+        members=store,
+        keeper=store,
+        target=target,
+    )
 
 
 @pytest.fixture
 async def service(clock: FakeClock, store: FakeStore, target: FakeTarget) -> AsyncIterator[SchedulerService]:
-    ports = Ports(jobs=store, claims=store, starts=store, records=store, members=store, target=target)
-    made = SchedulerService(ports, Options(), clock)
+    made = SchedulerService(ports_of(store, target), Options(), clock)
     yield made
     store.down = False
     for event in store.held.values():
@@ -228,9 +246,37 @@ async def test_runs_that_were_taken_over_are_looked_for_at_once(
     await service.start()
     await clock.block_until(LOOPS)
     store.pending_runs = [queued(7)]
-    service.lease._on_taken()
+    service.lease._on_taken([])
     await target.wait_for(1)
     assert clock.monotonic() == 0
+
+
+async def test_runs_that_no_call_ended_are_counted_once_each(
+    store: FakeStore, target: FakeTarget, clock: FakeClock
+) -> None:
+    counted: list[tuple[State, Trigger]] = []
+
+    class Counting(NoObserver):
+        def ended(self, state: State, trigger: Trigger) -> None:
+            counted.append((state, trigger))
+
+    service = SchedulerService(ports_of(store, target), Options(), clock, Counting())
+    service.runs_ended([(State.CANCELED, Trigger.MANUAL)])
+    service.lease._on_taken([(State.LOST, Trigger.SCHEDULE), (State.PENDING, Trigger.CATCH_UP)])
+    service.dispatcher._on_timed_out(Recorded(became=[(State.FAILED, Trigger.RETRY), (State.PENDING, Trigger.MANUAL)]))
+    ended = [(State.CANCELED, Trigger.MANUAL), (State.LOST, Trigger.SCHEDULE), (State.FAILED, Trigger.RETRY)]
+    assert counted == ended
+
+
+async def test_jobs_whose_pause_has_ended_are_read_at_once(
+    service: SchedulerService, store: FakeStore, target: FakeTarget, clock: FakeClock
+) -> None:
+    await service.start()
+    await clock.block_until(LOOPS)
+    store.jobs = {1: job(1, NOON + SECOND)}
+    store.resumed = [1]
+    await pass_time(clock, 1.5, LOOPS, step=0.5)
+    assert len(target.calls) == 1
 
 
 async def test_loops_that_hang_are_stopped_together(service: SchedulerService, store: FakeStore) -> None:
@@ -259,6 +305,27 @@ async def test_a_run_queued_here_is_started_at_once(
     service.runs_queued([queued(7)])
     await target.wait_for(1)
     assert clock.monotonic() == 0
+
+
+async def test_upkeep_that_takes_long_holds_up_nothing(
+    service: SchedulerService, store: FakeStore, target: FakeTarget, clock: FakeClock
+) -> None:
+    store.held["tend"] = asyncio.Event()
+    store.jobs = {1: job(1, NOON + 2 * SECOND)}
+    await service.start()
+    await store.until_called("tend")
+    await pass_time(clock, 2, LOOPS - 1)
+    assert len(target.calls) == 1
+
+
+async def test_upkeep_that_waits_for_its_hour_does_not_stand_still(
+    service: SchedulerService, store: FakeStore, clock: FakeClock
+) -> None:
+    await service.start()
+    await pass_time(clock, TEND_EVERY - 10, LOOPS, step=10)
+    assert (store.calls.count("tend"), service.stalled()) == (1, [])
+    await pass_time(clock, 10, LOOPS)
+    assert (store.calls.count("tend"), service.stalled()) == (2, [])
 
 
 async def test_a_loop_that_stands_still_is_told_and_one_that_waits_is_not(

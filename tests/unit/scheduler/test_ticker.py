@@ -3,15 +3,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from datetime import datetime
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from app.domain.clock import FakeClock
 from app.domain.misfire import plan
+from app.domain.policies import Misfire, Policies
 from app.domain.recurrence import Recurrence
 from app.scheduler import ticker as ticker_module
-from tests.unit.scheduler.building import DAY, HOUR, MINUTE, NOON, SECOND, job, pass_time, turns
+from tests.unit.scheduler.building import HOUR, MINUTE, NOON, SECOND, job, pass_time, turns
 from tests.unit.scheduler.fake_store import FakeStore, away
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.ticking import LOOPS, Rig
@@ -63,18 +65,22 @@ async def test_a_loop_that_is_woken_an_hour_late_accounts_for_every_occurrence(r
     assert rig.next_of(1) == NOON + HOUR + MINUTE
 
 
-async def test_what_is_late_does_not_hold_up_what_is_on_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan for a long hole is held up in its thread; meanwhile the other job goes on."""
+@pytest.mark.parametrize("grace", [60.0, 86400.0])
+async def test_what_is_late_does_not_hold_up_what_is_on_time(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, grace: float
+) -> None:
+    """The plan for a long hole is held up in its thread, whatever the grace; meanwhile the other job goes on."""
     planning = threading.Event()
 
-    def slow_plan(recurrence: Recurrence, first: datetime, now: datetime) -> object:
+    def slow_plan(recurrence: Recurrence, *rest: Any) -> object:
         if recurrence.schedule == "@daily":
             assert threading.current_thread() is not threading.main_thread()
             assert planning.wait(10)
-        return plan(recurrence, first, now)
+        return plan(recurrence, *rest)
 
     monkeypatch.setattr(ticker_module, "plan", slow_plan)
-    rig.put(job(1, NOON - 30 * DAY, "@daily"))
+    policies = Policies(misfire=Misfire(grace_seconds=grace))
+    rig.put(replace(job(1, NOON - 12 * HOUR, "@daily"), policies=policies))
     rig.put(job(2, NOON, "* * * * * *"))
     await rig.time.look()
     rig.ticker.loop.start()

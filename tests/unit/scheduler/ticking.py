@@ -7,6 +7,7 @@ from datetime import datetime
 from app.domain.clock import FakeClock
 from app.domain.entries import EntryID, EntryMap, JobRow
 from app.scheduler.claimer import Claimer
+from app.scheduler.commits import Commits
 from app.scheduler.dispatcher import Dispatcher
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.observer import NoObserver
@@ -31,7 +32,9 @@ class Rig:
         self.slots = CallSlots(100, 100, lambda: None)
         recorder = Recorder(store, lambda: ME, clock, NoObserver())
         runner = Runner(target, recorder, self.slots, self.time, clock, lambda _: True)
-        self.dispatcher = Dispatcher(store, lambda: ME, lambda: True, self.slots, runner, clock)
+        self.doubts = 0
+        commits = Commits(self.in_doubt)
+        self.dispatcher = Dispatcher(store, lambda: ME, lambda: True, self.slots, runner, commits, self.time, clock)
         self.reread: list[int] = []
         self.allowed = True
         self.observer = NoObserver()
@@ -43,10 +46,14 @@ class Rig:
             self.slots,
             runner,
             self.dispatcher,
+            commits,
             self.observer,
             self.reread.extend,
         )
         self.ticker = Ticker(self.entries, claimer, self.time, lambda: self.allowed, clock)
+
+    def in_doubt(self) -> None:
+        self.doubts += 1
 
     def put(self, row: JobRow) -> None:
         self.store.jobs[row.id] = row

@@ -115,13 +115,12 @@ async def test_endless_interim_answers_do_not_stretch_the_deadline(
     server.gone.set()
 
 
-@pytest.mark.parametrize(("own", "deadline", "said"), [(0.1, 9.0, "0.1"), (9.0, 0.1, "0.1"), (0.1, None, "0.1")])
-async def test_the_sooner_of_timeout_and_deadline_holds(
-    open_target: OpenTarget, make_call: MakeCall, own: float, deadline: float | None, said: str
+async def test_a_call_for_which_no_time_is_left_is_not_made(
+    target: HttpTarget, serve: Serve, make_call: MakeCall
 ) -> None:
-    target = await open_target(resolver=Names(hook_test=None))
-    outcome = await target.call(make_call("http://hook.test/", timeout_seconds=own), deadline)
-    assert outcome.error == f"timeout after {said} s"
+    server, at = await serve(OK)
+    outcome = await target.call(make_call(f"http://{at}/", timeout_seconds=0))
+    assert (outcome.error, server.requests) == ("timeout after 0 s", [])
 
 
 async def test_a_bad_status_stands_though_the_body_never_ends(

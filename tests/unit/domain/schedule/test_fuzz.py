@@ -36,7 +36,7 @@ def schedule_or_refusal(text: str, zone: str | None) -> Schedule | InvalidInput:
 @few
 @given(st.one_of(st.text(max_size=1100), SOUP, FIELDS, LONG), st.one_of(st.none(), st.text(max_size=30)))
 def test_any_text_is_a_schedule_or_a_refusal(text: str, zone: str | None) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     read = schedule_or_refusal(text, zone)
     if isinstance(read, InvalidInput):
         assert read.field in {"schedule", "timezone"}
@@ -47,7 +47,7 @@ def test_any_text_is_a_schedule_or_a_refusal(text: str, zone: str | None) -> Non
         assert following is None or following > NOW
         assert read.describe()
         assert isinstance(warnings_for(read, NOW, [following] if following else []), list)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 def test_the_longest_lists_are_read_in_milliseconds() -> None:
@@ -59,6 +59,6 @@ def test_the_longest_lists_are_read_in_milliseconds() -> None:
         ",".join(["H/7"] * 250),
     ]
     for text in lists:
-        start = time.perf_counter()
+        start = time.process_time()
         parse(f"{text} * * * *", name="job")
-        assert time.perf_counter() - start < 0.1
+        assert time.process_time() - start < 0.1

@@ -1,0 +1,67 @@
+"""Deadlines: runs that were to have ended by now, and wait to be called, end as failed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.engine import Database
+from app.db.failures import count_failures
+from app.db.rows import columns_of, encode, rows
+from app.db.tables import TO_EXPIRE, cron_jobs, job_runs
+from app.db.types import AnyRow
+from app.domain.lifecycle import require
+from app.domain.run import State
+from app.domain.verdict import DEADLINE
+
+BATCH = 1000
+
+
+async def expire(database: Database) -> int:
+    """End a batch of them; say how many. Jobs are locked first, as everywhere, since their failures are counted."""
+    run = job_runs.c
+    late = select(run.job_id).where(text(TO_EXPIRE), run.deadline_at <= database.now).limit(BATCH)
+    async with database.read() as connection:
+        jobs = set(await connection.scalars(late))
+    if not jobs:
+        return 0
+    async with database.begin() as connection:
+        await _lock_jobs(connection, jobs)
+        found = await _locked(database, connection, jobs)
+        await _end(database, connection, found)
+        await count_failures(connection, found)
+    return len(found)
+
+
+async def _lock_jobs(connection: AsyncConnection, jobs: Collection[UUID]) -> None:
+    job = cron_jobs.c
+    await connection.execute(
+        select(job.id).where(job.uid.in_(jobs)).order_by(job.id).with_for_update(key_share=True, of=cron_jobs)
+    )
+
+
+async def _locked(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
+    """Only of the jobs that are locked. What others hold just now is left for the next look."""
+    run = job_runs.c
+    query = (
+        select(run.id, run.ledger_at, run.job_id, run.trigger, run.state)
+        .where(text(TO_EXPIRE), run.deadline_at <= database.now, run.job_id.in_(jobs))
+        .order_by(run.id)
+        .limit(BATCH)
+        .with_for_update(of=job_runs, skip_locked=True)
+    )
+    return list(await connection.execute(query))
+
+
+async def _end(database: Database, connection: AsyncConnection, found: Sequence[AnyRow]) -> None:
+    for row in found:
+        require(row.state, State.FAILED)
+    run, dialect = job_runs.c, database.dialect
+    sent = rows(dialect, columns_of(run.id, run.ledger_at))
+    write = update(job_runs).where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at)
+    write = write.values(state=State.FAILED, reason=DEADLINE, finished_at=database.now, waiting_for=None)
+    values = ({"id": row.id, "ledger_at": row.ledger_at} for row in found)
+    await connection.execute(write, {"rows": encode(dialect, values)})

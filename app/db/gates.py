@@ -1,0 +1,68 @@
+"""What gates count, read once the jobs and the limits are locked.
+
+A statement of its own: one that waits for a lock and counts sees what was there before it waited, and lets two through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.rows import encode, rows
+from app.db.tables import ACTIVE, HELD_UP, job_runs
+from app.db.types import AnyRow
+from app.domain.claim import Held
+from app.domain.gates import Asking, Gates, Limit, Other
+from app.domain.policies import Overlap
+from app.domain.run import State, Trigger
+
+_KNOWS_WHO_WAITS = {Overlap.QUEUE, Overlap.CANCEL_PREVIOUS}
+
+
+async def read_gates(
+    connection: AsyncConnection,
+    batch: Collection[Asking],
+    limits: Mapping[str, Limit] | None = None,
+    done: Collection[Held] = (),
+) -> Gates:
+    """Of the batch's jobs. The first statement is nearly every claim's, so there is one for the whole batch."""
+    gates = Gates(limits=dict(limits or {}))
+    gates.expect(batch)
+    asking = [run for run in batch if run.minds_its_job]
+    for row in await active_runs(connection, {run.job_id for run in asking}):
+        if (row.id, row.fence) not in done:
+            scheduled = row.trigger == Trigger.SCHEDULE
+            gates.active[row.job_id].append(Other(row.id, scheduled, called=row.state == State.RUNNING))
+    queues = {run.job_id for run in asking if run.policies.overlap in _KNOWS_WHO_WAITS}
+    for row in await _held_up(connection, queues):
+        gates.waiting[row.job_id].append(Other(row.id, scheduled=True, waiting_for=row.waiting_for))
+    return gates
+
+
+async def active_runs(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
+    """(job_id, id, fence, trigger, state), oldest first."""
+    run = job_runs.c
+    query = select(run.job_id, run.id, run.fence, run.trigger, run.state).where(text(f"({ACTIVE})"))
+    return await _of(connection, query, jobs)
+
+
+async def _held_up(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
+    """Scheduled runs that were never called: (job_id, id, waiting_for), oldest first."""
+    run = job_runs.c
+    query = select(run.job_id, run.id, run.waiting_for).where(text(HELD_UP))
+    return await _of(connection, query.where(run.trigger == Trigger.SCHEDULE, run.attempt == 0), jobs)
+
+
+async def _of(
+    connection: AsyncConnection, query: Select[*tuple[object, ...]], jobs: Collection[UUID]
+) -> Sequence[AnyRow]:
+    if not jobs:
+        return []
+    dialect = connection.dialect.name
+    asked = rows(dialect, {"asked": Uuid()})
+    sent = encode(dialect, ({"asked": job} for job in jobs))
+    found = await connection.execute(query.join(asked, asked.c.asked == job_runs.c.job_id), {"rows": sent})
+    return sorted(found, key=lambda row: row.id)

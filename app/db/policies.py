@@ -1,0 +1,41 @@
+"""Policies as `cron_jobs.policies` has them: what differs from the default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.db.tables import cron_jobs
+from app.domain.policies import Policies
+
+_ADAPTER = TypeAdapter(Policies)
+_DEFAULT = Policies()
+
+
+def dump_policies(policies: Policies) -> dict[str, Any]:
+    dumped: dict[str, Any] = _ADAPTER.dump_python(policies, mode="json", exclude_defaults=True)
+    return dumped
+
+
+def load_policies(stored: dict[str, Any]) -> Policies:
+    """Fields that this program doesn't know are a later one's, and are passed over."""
+    return _ADAPTER.validate_python(stored) if stored else _DEFAULT
+
+
+def uses_calendar(dialect: str, name: str) -> ColumnElement[bool]:
+    """Whether a row of `cron_jobs` names the calendar."""
+    if dialect == "postgresql":
+        return cast(cron_jobs.c.policies, JSONB).contains({"exclude": [{"calendar": name}]})
+    each = func.json_each(cron_jobs.c.policies, "$.exclude").table_valued("value", name="each")
+    return select(each.c.value).where(func.json_extract(each.c.value, "$.calendar") == name).exists()
+
+
+def policies_in_force(stored: dict[str, Any]) -> Policies:
+    """Those of a run that is under way. A row that can't be read is set aside, and its runs end by the defaults."""
+    try:
+        return load_policies(stored)
+    except ValueError:
+        return _DEFAULT

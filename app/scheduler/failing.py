@@ -1,0 +1,54 @@
+"""Jobs that fail too often in a row: whichever replica looks first pauses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from app.domain.claim import Queued
+from app.domain.clock import Clock
+from app.scheduler.looper import Looper
+from app.scheduler.ports import FailureStore
+
+LOOK_EVERY = 30.0
+"""Seconds; for those whose replica died before it could pause them, and for limits that were lowered."""
+
+
+class Failing:
+    """`on_change` is told the jobs that are paused now, `on_queued` what was due of them before."""
+
+    def __init__(
+        self,
+        store: FailureStore,
+        clock: Clock,
+        on_change: Callable[[Iterable[int]], None],
+        on_queued: Callable[[Iterable[Queued]], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_change = on_change
+        self._on_queued = on_queued
+        self._next_look = 0.0
+        self.loop = Looper("failing", self._step, clock)
+
+    def look_now(self) -> None:
+        """A failure was recorded here that is one too many."""
+        self._next_look = 0.0
+        self.loop.wake()
+
+    async def _step(self) -> float:
+        """The next look is set first: `look_now` may be called meanwhile. One that failed is still to be made."""
+        if self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + LOOK_EVERY
+            try:
+                await self._look()
+            except BaseException:
+                self._next_look = 0.0
+                raise
+        return self._next_look - self._clock.monotonic()
+
+    async def _look(self) -> None:
+        paused, queued = await self._store.pause_failing()
+        if paused:
+            self._on_change(paused)
+            self._on_queued(queued)
+            self.look_now()

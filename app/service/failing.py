@@ -1,0 +1,55 @@
+"""Jobs that have failed as often in a row as they may pause themselves."""
+
+from __future__ import annotations
+
+import structlog
+
+from app.db.engine import Database
+from app.db.transaction import reading, transaction
+from app.domain.claim import Queued
+from app.domain.errors import StoreUnavailable
+from app.domain.job import PersistedJob
+from app.service.pauses import pause
+
+BATCH = 200
+
+_log = structlog.get_logger()
+
+
+class FailingJobs:
+    """See `scheduler.ports.FailureStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
+        """One by one: a job that can't be paused keeps none of the others going."""
+        async with reading(self._database) as tx:
+            failing = await tx.jobs.failing(BATCH)
+        paused: list[int] = []
+        queued: list[Queued] = []
+        for job_id in failing:
+            try:
+                if (pending := await self._pause(job_id)) is not None:
+                    paused.append(job_id)
+                    queued += pending
+            except StoreUnavailable:
+                raise
+            except Exception:  # noqa: BLE001  # whatever it is, it is this job's
+                _log.exception("a failing job could not be paused", job_id=job_id)
+        return paused, queued
+
+    async def _pause(self, job_id: int) -> list[Queued] | None:
+        """None where there is nothing to do any more, or somebody is at it."""
+        async with transaction(self._database) as tx:
+            job = await tx.jobs.lock_unless_locked(job_id)
+            if job is None or not _has_failed_enough(job):
+                return None
+            _, queued = await pause(tx, job, f"paused after {job.failures_in_a_row} failed runs")
+        _log.warning("job paused", job=job.name, failures=job.failures_in_a_row)
+        return queued
+
+
+def _has_failed_enough(job: PersistedJob) -> bool:
+    limit = job.policies.pause_after_failures
+    return job.enabled and limit is not None and job.failures_in_a_row >= limit

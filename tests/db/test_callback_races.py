@@ -1,0 +1,161 @@
+"""Callbacks that meet something else: the record of their call, a takeover, each other. None is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from app.db.tables import job_runs
+from app.domain.callback import digest
+from app.domain.claim import Recorded
+from app.domain.clock import FakeClock
+from app.domain.errors import CallbackNotFound, Conflict
+from app.domain.run import State, Trigger
+from tests.db.accepting import TIMEOUT, accept, accepted, begun, say, waiting
+from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger, cut_off, ended, states
+from tests.db.locks import gate
+
+DUE = NOON + MINUTE
+LEASE = timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("said", "became"), [("succeeded", ("succeeded", None)), ("failed", ("failed", "callback: no"))]
+)
+@pytest.mark.parametrize("call", ["accepted", "cut off", "failed"])
+async def test_a_callback_that_comes_before_its_call_is_recorded_has_the_word(
+    ledger: Ledger, clock: FakeClock, said: str, became: tuple[str, str | None], call: str
+) -> None:
+    job, started = await begun(ledger, clock)
+    await say(ledger, started, said, error="no", result="done")
+    assert states(await ledger.runs_of(job)) == ["running"]
+    with pytest.raises(Conflict):
+        await say(ledger, started, "heartbeat")
+    outcomes = {"accepted": accepted(started), "cut off": cut_off(started)}
+    recorded = await ledger.records.record(ME, [outcomes.get(call, ended(started, error="timeout after 30 s"))])
+    run = await ledger.run_of(job)
+    assert (run.state, run.error) == became
+    assert (run.response_excerpt, recorded.states) == ("done", {run.id: said})
+    row = await ledger.row_of(job)
+    assert (row.last_error, row.failures_in_a_row) == (became[1], said == "failed")
+
+
+async def test_a_heartbeat_that_comes_before_its_call_is_recorded_counts(ledger: Ledger, clock: FakeClock) -> None:
+    job, started = await begun(ledger, clock)
+    clock.step(MINUTE)
+    await say(ledger, started, "heartbeat")
+    await accept(ledger, started)
+    run = await ledger.run_of(job)
+    assert (run.state, run.due_at) == ("waiting", DUE + MINUTE + TIMEOUT)
+
+
+@pytest.mark.parametrize(("said", "became"), [("succeeded", "succeeded"), ("failed", "failed")])
+async def test_a_callback_outlives_the_replica_that_made_the_call(
+    ledger: Ledger, clock: FakeClock, said: str, became: str
+) -> None:
+    await ledger.replicas.join(ME, "here")
+    job, started = await begun(ledger, clock)
+    await say(ledger, started, said)
+    clock.step(LEASE + MINUTE)
+    await ledger.replicas.join(OTHER, "here")
+    assert await ledger.replicas.bury(LEASE) == [(State(became), Trigger.SCHEDULE)]
+    run = await ledger.run_of(job)
+    assert (run.state, run.attempt, run.takeovers) == (became, 1, 0)
+    assert ((await ledger.row_of(job)).last_success is not None) == (became == "succeeded")
+
+
+async def test_a_run_without_a_callback_is_taken_over_as_ever(ledger: Ledger, clock: FakeClock) -> None:
+    await ledger.replicas.join(ME, "here")
+    job, _ = await begun(ledger, clock)
+    clock.step(LEASE + MINUTE)
+    assert await ledger.replicas.bury(LEASE) == [(State.PENDING, Trigger.SCHEDULE)]
+    assert states(await ledger.runs_of(job)) == ["pending"]
+
+
+@pytest.mark.parametrize("first", ["callback", "record"])
+async def test_a_callback_and_the_202_at_once_lose_nothing(
+    postgres: Ledger, rival: Ledger, clock: FakeClock, first: str
+) -> None:
+    """Both wait for the job's lock, in either order."""
+    job, started = await begun(postgres, clock)
+    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        says, records = say(rival, started, "succeeded"), accept(postgres, started)
+        tasks: list[asyncio.Task[object]] = []
+        for work in (says, records) if first == "callback" else (records, says):
+            tasks.append(asyncio.create_task(work))
+            await held.until_waiting(len(tasks))
+        await held.open()
+        await asyncio.gather(*tasks)
+    run = await postgres.run_of(job)
+    assert (run.state, run.failures) == ("succeeded", 0)
+    assert (await postgres.row_of(job)).last_success_run == run.id
+
+
+async def test_two_callbacks_at_once_end_the_run_once(postgres: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    _, started = await waiting(postgres, clock)
+    told = await asyncio.gather(
+        *(say(each, started, "failed") for each in (postgres, rival) * 3), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in told) == ["Conflict"] * 5 + ["NoneType"]
+    assert [run.failures for run in await postgres.table(job_runs)] == [1]
+
+
+async def test_a_callback_and_the_timeout_at_once_agree(postgres: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    job, started = await waiting(postgres, clock)
+    clock.step(TIMEOUT)
+    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        timing_out = asyncio.create_task(postgres.starts.time_out())
+        await held.until_waiting(1)
+        saying = asyncio.create_task(say(rival, started, "succeeded"))
+        await held.until_waiting(2)
+        await held.open()
+        told = await asyncio.gather(timing_out, saying, return_exceptions=True)
+    run = await postgres.run_of(job)
+    outcomes = {"pending": (Recorded, Conflict), "succeeded": (Recorded, type(None))}
+    assert tuple(type(each) for each in told) == outcomes[run.state]
+
+
+async def test_an_attempt_that_begins_meanwhile_is_not_ended_by_the_token_of_the_one_before(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    job, started = await waiting(postgres, clock)
+    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        saying = asyncio.create_task(say(rival, started, "succeeded"))
+        await held.until_waiting(1)
+        await postgres.execute("UPDATE job_runs SET attempt = 2, callback_token = :token", token=digest("next"))
+        await held.open()
+        with pytest.raises(CallbackNotFound):
+            await saying
+    assert states(await postgres.runs_of(job)) == ["waiting"]
+
+
+async def test_two_callbacks_at_once_end_the_run_of_a_deleted_job_once(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    """There is no job to be locked: the run's own lock has to do."""
+    _, started = await waiting(postgres, clock)
+    await postgres.jobs.delete("job")
+    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE") as held:
+        saying = [asyncio.create_task(say(each, started, "failed")) for each in (postgres, rival)]
+        await held.until_waiting(2)
+        await held.open()
+        told = await asyncio.gather(*saying, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in told) == ["Conflict", "NoneType"]
+
+
+async def test_a_callback_that_comes_while_its_run_is_taken_over_is_not_lost(
+    postgres: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
+    await postgres.replicas.join(ME, "here")
+    job, _ = await begun(postgres, clock)
+    clock.step(LEASE + MINUTE)
+    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        burying = asyncio.create_task(rival.replicas.bury(LEASE))
+        await held.until_waiting(1)
+        await postgres.execute("UPDATE job_runs SET callback_status = 'succeeded'")
+        await held.open()
+        assert await burying == []
+    assert states(await postgres.runs_of(job)) == ["running"]
+    assert await rival.replicas.bury(LEASE) == [(State.SUCCEEDED, Trigger.SCHEDULE)]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from app.domain.clock import FakeClock
+from app.domain.job import PersistedJob
+from app.domain.policies import Policies
+from app.domain.retry import Retry
+from tests.db.building import JUST, ME, MINUTE, NOON, SECOND, Ledger, ended, queued, room_for, states
+from tests.db.locks import gate
+
+DUE = NOON + MINUTE
+NO_WAIT = timedelta(0)
+
+
+async def _pending(ledger: Ledger, clock: FakeClock, **more: Any) -> PersistedJob:
+    job = await ledger.create(policies=Policies(deadline_seconds=10, **more))
+    clock.step(MINUTE)
+    await ledger.claim(DUE, job, slots=room_for(0))
+    return job
+
+
+async def test_a_pending_run_fails_when_its_deadline_comes(ledger: Ledger, clock: FakeClock) -> None:
+    job = await _pending(ledger, clock)
+    clock.step(10 * SECOND - JUST)
+    assert await ledger.starts.expire() == 0
+    clock.step(JUST)
+    assert await ledger.starts.start(ME, [queued(await ledger.run_of(job))]) == []
+    assert await ledger.starts.expire() == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.reason, run.finished_at, run.attempt) == ("failed", "deadline", DUE + 10 * SECOND, 0)
+    assert (await ledger.row_of(job)).failures_in_a_row == 1
+    assert await ledger.starts.expire() == 0
+
+
+async def test_a_run_that_is_held_up_waits_no_longer_than_its_deadline(ledger: Ledger, clock: FakeClock) -> None:
+    job = await _pending(ledger, clock)
+    await ledger.execute("UPDATE job_runs SET waiting_for = 'limit warehouse'")
+    clock.step(10 * SECOND)
+    assert await ledger.starts.expire() == 1
+    run = await ledger.run_of(job)
+    assert (run.state, run.waiting_for) == ("failed", None)
+
+
+async def test_a_run_between_two_attempts_fails_with_its_last_error(ledger: Ledger, clock: FakeClock) -> None:
+    job = await _pending(ledger, clock, retry=Retry(min_backoff_seconds=1, max_backoff_seconds=1))
+    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    await ledger.record(ended(started, error="status: 500"))
+    assert states(await ledger.runs_of(job)) == ["pending"]
+    clock.step(10 * SECOND)
+    await ledger.starts.expire()
+    run = await ledger.run_of(job)
+    assert (run.state, run.reason, run.error) == ("failed", "deadline", "status: 500")
+
+
+async def test_a_manual_run_that_is_late_counts_for_nothing(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(policies=Policies(deadline_seconds=10))
+    await ledger.runs.trigger("job")
+    clock.step(10 * SECOND)
+    assert await ledger.starts.expire() == 1
+    assert (await ledger.row_of(job)).failures_in_a_row == 0
+
+
+async def test_a_call_under_way_is_left_to_whoever_makes_it(ledger: Ledger, clock: FakeClock) -> None:
+    job = await _pending(ledger, clock)
+    await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    clock.step(MINUTE)
+    assert await ledger.starts.expire() == 0
+    assert states(await ledger.runs_of(job)) == ["running"]
+
+
+async def test_a_claim_that_comes_after_the_deadline_calls_nobody(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(policies=Policies(deadline_seconds=10))
+    clock.step(MINUTE + 20 * SECOND)
+    assert (await ledger.claim(clock.now(), job)).started == []
+    await ledger.starts.expire()
+    assert states(await ledger.runs_of(job)) == ["failed"]
+
+
+async def test_a_run_that_another_holds_is_left_for_the_next_look(postgres: Ledger, clock: FakeClock) -> None:
+    await _pending(postgres, clock)
+    clock.step(10 * SECOND)
+    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE"):
+        assert await postgres.starts.expire() == 0
+    assert await postgres.starts.expire() == 1
+
+
+async def test_a_run_with_jitter_is_pending_until_it_is_due(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(policies=Policies(jitter_seconds=30))
+    clock.step(MINUTE)
+    claims = await ledger.claim(DUE, job)
+    run = await ledger.run_of(job)
+    assert (claims.started, run.state, run.waiting_for) == ([], "pending", None)
+    assert DUE < run.due_at < DUE + 30 * SECOND
+    assert [(each.run_id, each.due_at) for each in claims.queued] == [(run.id, run.due_at)]
+    assert await ledger.starts.start(ME, claims.queued) == []
+    clock.step(run.due_at - clock.now())
+    assert len(await ledger.starts.start(ME, claims.queued)) == 1

@@ -1,0 +1,64 @@
+"""`python -m tests.simulation`: the long simulation; any seed, on either store."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.db import migrate
+from tests.conftest import sqlite_url_of
+from tests.servers.postgres import running_postgres
+from tests.simulation.course import simulate
+from tests.simulation.mirror import Violation
+
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of ours is made in it
+
+
+def main() -> int:
+    options = _options()
+    for seed in range(options.seed, options.seed + options.seeds):
+        with _database(options.store) as url:
+            migrate.upgrade(url)
+            since = time.monotonic()
+            try:
+                summary = asyncio.run(simulate(url, seed, options.steps, steady=options.steady))
+            except Violation as violation:
+                sys.stderr.write(f"{violation}\n")
+                return 1
+            took = time.monotonic() - since
+        speed = f"{summary.steps} steps in {took:.0f} s ({summary.steps / took:.0f}/s)"
+        what = f"{summary.days:.1f} days, {summary.instants} instants, {summary.runs} runs, {summary.digest}"
+        sys.stdout.write(f"seed {seed} on {options.store}: {speed}, {what}\n")
+        sys.stdout.flush()
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="so many, one after the other")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--steady", action="store_true", help="the database's clock never goes back")
+    return parser.parse_args()
+
+
+@contextmanager
+def _database(store: str) -> Iterator[str]:
+    if store == "postgresql":
+        with running_postgres() as server:
+            yield server.url
+        return
+    folder = _IN_MEMORY if _IN_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="cronledger-simulation-", dir=folder) as path:
+        yield sqlite_url_of(Path(path) / "cronledger.db")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""A whole simulation: fifty jobs, so many steps, and an end at which nothing may be left undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.simulation import people
+from tests.simulation.mirror import Violation, told
+from tests.simulation.steps import take_one
+from tests.simulation.world import World, simulated
+
+_PATIENCE = 1_500
+"""So many steps in which no run begins or ends, though all is well: what is pending then is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`instants` are those that were due and have their rows or spans, `digest` names the course of events."""
+
+    steps: int
+    days: float
+    instants: int
+    runs: int
+    digest: str
+
+
+async def simulate(url: str, seed: int, steps: int, *, steady: bool = False) -> Summary:
+    """Raises Violation, whose message tells the seed and the last steps."""
+    async with simulated(url, seed, steps, steady=steady) as world:
+        try:
+            await _populate(world)
+            while world.number < steps:
+                await take_one(world)
+            await _end_well(world)
+        except Exception as error:
+            raise Violation(_report(world, seed, error)) from error
+        days = (world.clock.now() - world.begin).total_seconds() / 86400
+        return Summary(world.number, days, world.accounts.instants, len(world.mirror.runs), world.digest)
+
+
+async def _populate(world: World) -> None:
+    while len(world.jobs) < people.JOBS:
+        await people.create(world)
+        await world.settle("create", None, None, "")
+
+
+async def _end_well(world: World) -> None:
+    """Everybody is well, and time passes: what is due is claimed, and what was begun comes to its end."""
+    world.calm = True
+    for replica in world.replicas:
+        replica.frozen_until, replica.skew = float("-inf"), replica.skew * 0
+    if world.stopped:
+        await _turn_switch(world)
+    await _all_claim(world)
+    await _turn_switch(world)
+    while world.mirror.unended:
+        await take_one(world)
+        if world.number - world.moved > _PATIENCE:
+            runs = [world.mirror.runs[run] for run in world.mirror.unended]
+            raise Violation("stuck:\n" + "\n".join(f"  {told(run)} due {run.due_at}" for run in runs))
+    await _turn_switch(world)
+    await world.check_everything()
+
+
+async def _all_claim(world: World) -> None:
+    """No job may be forgotten by all replicas."""
+    since, first = world.clock.now(), world.number
+    while forgotten := await world.accounts.overdue(since):
+        for _ in range(20):
+            await take_one(world)
+        if world.number - first > _PATIENCE:
+            raise Violation(f"stuck: nobody claims what is due of {forgotten}")
+
+
+async def _turn_switch(world: World) -> None:
+    await people.turn_switch(world)
+    await world.settle("turn the switch", None, None, "for the end")
+
+
+def _report(world: World, seed: int, error: Exception) -> str:
+    store = world.ledger.database.dialect
+    again = (
+        f"python -m tests.simulation --seed {seed} --steps {world.steps} --store {store}{' --steady' * world.steady}"
+    )
+    last = "\n".join(map(str, world.recent))
+    what = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"
+    return (
+        f"seed {seed}, step {world.number} of {world.steps} on {store}:\n{what}\n\nthe last steps:\n{last}\n\n{again}"
+    )

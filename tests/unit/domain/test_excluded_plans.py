@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.exclude import Days, InCalendar, Interval
+from app.domain.exclusion import Exclusions, Listed, resolve
+from app.domain.misfire import NO_REPLICA, Plan, plan
+from app.domain.policies import Misfire, MisfirePolicy
+from app.domain.recurrence import Recurrence
+from app.domain.run import State, Trigger
+
+DAILY = Recurrence("0 12 * * *")
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+NOON = datetime(2027, 12, 20, 12, tzinfo=UTC)
+LATEST, EARLIEST, ALL, SKIP = MisfirePolicy
+PLAIN = ("schedule", "pending", None)
+CAUGHT_UP = ("catch_up", "pending", None)
+MISSED = ("schedule", "missed", NO_REPLICA)
+
+
+def days(*numbers: int) -> Exclusions:
+    return resolve(tuple(Days(date(2027, 12, day), date(2027, 12, day)) for day in numbers), "UTC", {})
+
+
+def excluded(day: int) -> tuple[str, str, str]:
+    return "schedule", "skipped", f"excluded: 2027-12-{day}"
+
+
+def fates(made: Plan) -> list[tuple[str, str, str | None]]:
+    return [(run.trigger, run.state, run.reason) for run in made.runs]
+
+
+def test_an_excluded_occurrence_is_skipped_with_its_reason_and_counts_for_nothing() -> None:
+    calendars = {"holidays": Listed("UTC", [Days(date(2027, 12, 20), date(2027, 12, 20), "Day off")], "holidays")}
+    made = plan(DAILY, NOON, NOON + SECOND, exclusions=resolve((InCalendar("holidays"),), "UTC", calendars))
+    [run] = made.runs
+    assert (run.state, run.reason) == (State.SKIPPED, "excluded: calendar holidays (Day off)")
+    assert made.made == 0
+    assert made.next == NOON + DAY
+    assert made.limited(1).next == NOON + DAY
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (LATEST, [MISSED, MISSED, CAUGHT_UP, excluded(23), PLAIN]),
+        (EARLIEST, [CAUGHT_UP, MISSED, MISSED, excluded(23), PLAIN]),
+        (ALL, [CAUGHT_UP, CAUGHT_UP, CAUGHT_UP, excluded(23), PLAIN]),
+        (SKIP, [MISSED, MISSED, MISSED, excluded(23), PLAIN]),
+    ],
+)
+def test_a_misfire_that_is_excluded_is_neither_caught_up_nor_missed(
+    policy: MisfirePolicy, told: list[tuple[str, str, str | None]]
+) -> None:
+    misfire = Misfire(policy=policy, window_seconds=30 * 86400.0)
+    assert fates(plan(DAILY, NOON, NOON + 4 * DAY, misfire, days(23))) == told
+
+
+def test_the_earliest_that_is_caught_up_is_not_excluded() -> None:
+    misfire = Misfire(policy=EARLIEST, window_seconds=30 * 86400.0)
+    told = fates(plan(DAILY, NOON, NOON + 3 * DAY, misfire, days(20)))
+    assert told == [excluded(20), CAUGHT_UP, MISSED, PLAIN]
+
+
+def test_what_is_excluded_and_older_than_the_window_is_excluded() -> None:
+    told = fates(plan(DAILY, NOON, NOON + 3 * DAY, Misfire(window_seconds=3600.0), days(20)))
+    assert told[0] == excluded(20)
+    assert told[1][1:] == ("missed", "window")
+
+
+def test_in_a_span_what_is_excluded_is_counted_like_the_rest() -> None:
+    made = plan(DAILY, NOON, NOON + 9 * DAY, Misfire(max=2), days(*range(20, 28)))
+    assert [span.count for span in made.spans] == [7]
+    assert fates(made) == [excluded(27), CAUGHT_UP, PLAIN]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12 * 86400), st.integers(1, 3 * 86400)), max_size=4),
+    st.timedeltas(timedelta(0), 12 * DAY),
+    st.sampled_from(["0 12 * * *", "0 */7 * * *", "30 2 * * *", "@every 5h"]),
+    st.builds(Misfire, policy=st.sampled_from(MisfirePolicy), max=st.integers(1, 20), window_seconds=st.just(2e6)),
+)
+def test_every_row_says_skipped_exactly_where_its_occurrence_is_excluded(
+    lengths: list[tuple[int, int]], late: timedelta, schedule: str, misfire: Misfire
+) -> None:
+    ranges = [(NOON + start * SECOND, NOON + (start + length) * SECOND) for start, length in lengths]
+    exclusions = resolve(tuple(Interval(*each) for each in ranges), "UTC", {})
+    recurrence = Recurrence(schedule, "Europe/Berlin", anchor=NOON - DAY)
+    first = recurrence.next_after(NOON)
+    assert first is not None
+    made = plan(recurrence, first, first + late, misfire, exclusions)
+    bare = plan(recurrence, first, first + late, misfire)
+    assert [run.occurrence for run in made.runs] == [run.occurrence for run in bare.runs]
+    assert (made.spans, made.next, made.latest) == (bare.spans, bare.next, bare.latest)
+    covered = [any(start <= run.occurrence < end for start, end in ranges) for run in made.runs]
+    assert [run.state is State.SKIPPED for run in made.runs] == covered
+    left = [run.occurrence for run, out in zip(made.runs, covered, strict=True) if not out]
+    misfires = [at for at in left if _is_late(at, first + late)]
+    wanted = {LATEST: misfires[-1:], EARLIEST: misfires[:1], ALL: misfires, SKIP: []}
+    assert [run.occurrence for run in made.runs if run.trigger is Trigger.CATCH_UP] == wanted[misfire.policy]
+
+
+def _is_late(at: datetime, now: datetime) -> bool:
+    return now - at > timedelta(seconds=60)
