@@ -35,7 +35,8 @@ async def read_gates(
     for row in await active_runs(connection, {run.job_id for run in asking}):
         if (row.id, row.fence) not in done:
             scheduled = row.trigger == Trigger.SCHEDULE
-            gates.active[row.job_id].append(Other(row.id, scheduled, called=row.state == State.RUNNING))
+            called, between = row.state == State.RUNNING, row.state == State.PENDING
+            gates.active[row.job_id].append(Other(row.id, scheduled, called=called, between=between))
     queues = {run.job_id for run in asking if run.policies.overlap in _KNOWS_WHO_WAITS}
     for row in await _held_up(connection, queues):
         gates.waiting[row.job_id].append(Other(row.id, scheduled=True, waiting_for=row.waiting_for))
@@ -43,9 +44,9 @@ async def read_gates(
 
 
 async def active_runs(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
-    """(job_id, id, fence, trigger, state), oldest first."""
+    """(job_id, id, fence, trigger, state, waiting_for), oldest first."""
     run = job_runs.c
-    query = select(run.job_id, run.id, run.fence, run.trigger, run.state).where(text(f"({ACTIVE})"))
+    query = select(run.job_id, run.id, run.fence, run.trigger, run.state, run.waiting_for).where(text(f"({ACTIVE})"))
     return await _of(connection, query, jobs)
 
 

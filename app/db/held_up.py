@@ -28,7 +28,7 @@ async def with_room(connection: AsyncConnection, gates: Iterable[str], most: int
     gates = set(gates)
     jobs = {job: gate for gate in gates if (job := job_of(gate)) is not None}
     keys = {key: gate for gate in gates if (key := key_of(gate)) is not None}
-    active = {row.job_id for row in await active_runs(connection, jobs)}
+    active = {row.job_id for row in await active_runs(connection, jobs) if row.waiting_for is None}
     limits = await LimitRepository(connection).read(keys, now)
     room = {gate: 1 for job, gate in jobs.items() if job not in active}
     for key, gate in keys.items():
@@ -40,11 +40,13 @@ async def with_room(connection: AsyncConnection, gates: Iterable[str], most: int
 async def first_of(
     connection: AsyncConnection, room: dict[str, int], full_hosts: Collection[str], most: int
 ) -> list[Queued]:
-    """At each gate the first that wait there; what is caught up comes last."""
+    """At each gate the first that wait there: those that have begun, then in turn; what is caught up comes last."""
     run, job, dialect = job_runs.c, cron_jobs.c, connection.dialect.name
     open_gates = rows(dialect, {"gate": String(), "room": Integer()})
     caught_up = run.trigger == Trigger.CATCH_UP
-    place = func.row_number().over(partition_by=run.waiting_for, order_by=(caught_up, run.due_at, run.id))
+    place = func.row_number().over(
+        partition_by=run.waiting_for, order_by=(caught_up, run.attempt == 0, run.due_at, run.id)
+    )
     waiting = (
         select(run.id, run.ledger_at, job.host, run.due_at, caught_up.label("caught_up"))
         .add_columns(open_gates.c.room, place.label("place"))

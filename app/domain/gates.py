@@ -33,9 +33,7 @@ class Asking:
 
     @property
     def minds_its_job(self) -> bool:
-        """Whether other runs of its job concern it: a run that has begun goes on, and people's runs ask nobody."""
-        if self.attempt:
-            return False
+        """Whether other runs of its job concern it: people's ask nobody."""
         if self.trigger is Trigger.SCHEDULE:
             return self.policies.overlap is not Overlap.ALLOW
         return self.trigger is Trigger.CATCH_UP
@@ -52,11 +50,15 @@ class Asking:
 
 @dataclass(slots=True)
 class Other:
-    """A run of the same job that has begun and not ended, or is held up; `called` is one whose call is under way."""
+    """A run of the same job that has begun and not ended, or is held up.
+
+    `called` is one whose call is under way, `between` one that waits for its next attempt.
+    """
 
     run_id: UUID
     scheduled: bool
     called: bool = False
+    between: bool = False
     waiting_for: str | None = None
 
 
@@ -170,6 +172,8 @@ class Gates:
 
     def _among_its_job(self, run: Asking) -> Decision:
         active = [each for each in self.active[run.job_id] if each.run_id != run.run_id]
+        if run.attempt:
+            return self._go_on(run, active)
         if run.trigger is Trigger.CATCH_UP:
             return Wait(job_gate(run.job_id)) if active else Start()
         match run.policies.overlap:
@@ -182,6 +186,11 @@ class Gates:
             case Overlap.CANCEL_PREVIOUS:
                 return self._take_over(run, active)
         assert_never(run.policies.overlap)
+
+    @staticmethod
+    def _go_on(run: Asking, active: list[Other]) -> Decision:
+        """A run that has begun goes on, and not beside another: one may have started on its success, which got lost."""
+        return Wait(job_gate(run.job_id)) if any(not each.between for each in active) else Start()
 
     def _queue(self, run: Asking, active: list[Other]) -> Decision:
         """Where none is active, the first of those that wait is as good as started, and the others follow it."""

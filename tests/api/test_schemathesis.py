@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -19,11 +20,15 @@ from app.api import cursors
 from app.api.application import build_api
 from app.api.schemas.calendar import ICALENDAR
 from app.db.engine import connect
+from app.domain.job import JobDefinition
+from app.domain.policies import Policies
 from app.domain.schedule import timezones
 from app.metrics import Metrics
+from app.service.services import Services
 from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
 
 SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
+ENDPOINT = "http://one.example/hook"
 ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
 FILE = ICALENDAR.replace("20271224", "{day:%Y%m%d}")
 CURSORS = {
@@ -92,6 +97,7 @@ def app(database_url: str) -> Iterator[FastAPI]:
         app.state.services = build_services(database, scheduler)
         app.state.metrics = metrics
         await scheduler.start()
+        app.state.held_up = await a_run_that_waits(app.state.services)
         yield
         await scheduler.stop(0)
         await database.close()
@@ -100,9 +106,18 @@ def app(database_url: str) -> Iterator[FastAPI]:
     shutdown_lifespans()
 
 
+async def a_run_that_waits(services: Services) -> UUID:
+    """At a limit that lets none through."""
+    await services.limits.put("closed", 0, None)
+    policies = Policies(concurrency_key="closed")
+    await services.jobs.create(JobDefinition(name="w", schedule="@manual", endpoint=ENDPOINT, policies=policies))
+    return (await services.runs.trigger("w")).id
+
+
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
     schema.hook("map_query")(with_a_cursor_of_its_kind)
+    schema.hook("map_path_parameters")(with_a_run_that_there_is)
     failures: list[str] = []
     succeeded: set[str] = set()
     for event in from_schema(schema).execute():
@@ -124,6 +139,13 @@ def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, 
     if query and isinstance(query.get("cursor"), str):
         return query | {"cursor": CURSORS[context.operation.definition.raw["operationId"]]}
     return query
+
+
+def with_a_run_that_there_is(context: Any, path: dict[str, Any]) -> dict[str, Any]:
+    """Of those that are there, which no id that is drawn would meet, most have ended."""
+    if context.operation.definition.raw["operationId"] in {"cancelRun", "retryRun"}:
+        return path | {"run_id": str(context.operation.app.state.held_up)}
+    return path
 
 
 def told(scenario: ScenarioFinished) -> Iterator[str]:

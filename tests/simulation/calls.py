@@ -27,7 +27,7 @@ def begin(rng: Random, started: Started, began: datetime, since: float, *, healt
     if started.deadline_at is not None:
         most = min(most, max((started.deadline_at - began).total_seconds(), 0))
     calls_back = started.call.callback_token is not None
-    takes = most if rng.random() < 0.03 and not healthy else min(rng.expovariate(1 / 40), most)
+    takes = most if rng.random() < 0.03 and not healthy else min(rng.expovariate(1 / (5 if healthy else 40)), most)
     outcome = _outcome(rng, calls_back=calls_back, healthy=healthy)
     late = Outcome(error=f"timeout: after {most:g} s")
     return SimCall(started, began, since, since + takes, outcome if takes < most else late)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.simulation import people
 from tests.simulation.mirror import Violation, told
-from tests.simulation.steps import take_one
+from tests.simulation.steps import CREATE, GO_ON, STOP, take, take_one
 from tests.simulation.world import World, simulated
 
 _PATIENCE = 1_500
@@ -40,8 +40,7 @@ async def simulate(url: str, seed: int, steps: int, *, steady: bool = False) -> 
 
 async def _populate(world: World) -> None:
     while len(world.jobs) < people.JOBS:
-        await people.create(world)
-        await world.settle("create", None, None, "")
+        await take(world, CREATE)
 
 
 async def _end_well(world: World) -> None:
@@ -50,15 +49,15 @@ async def _end_well(world: World) -> None:
     for replica in world.replicas:
         replica.frozen_until, replica.skew = float("-inf"), replica.skew * 0
     if world.stopped:
-        await _turn_switch(world)
+        await take(world, GO_ON)
     await _all_claim(world)
-    await _turn_switch(world)
+    await take(world, STOP)
     while world.mirror.unended:
         await take_one(world)
         if world.number - world.moved > _PATIENCE:
             runs = [world.mirror.runs[run] for run in world.mirror.unended]
             raise Violation("stuck:\n" + "\n".join(f"  {told(run)} due {run.due_at}" for run in runs))
-    await _turn_switch(world)
+    await take(world, GO_ON)
     await world.check_everything()
 
 
@@ -70,11 +69,6 @@ async def _all_claim(world: World) -> None:
             await take_one(world)
         if world.number - first > _PATIENCE:
             raise Violation(f"stuck: nobody claims what is due of {forgotten}")
-
-
-async def _turn_switch(world: World) -> None:
-    await people.turn_switch(world)
-    await world.settle("turn the switch", None, None, "for the end")
 
 
 def _report(world: World, seed: int, error: Exception) -> str:

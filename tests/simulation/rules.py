@@ -97,9 +97,13 @@ class Rules:
         if most is not None and self.mirror.holding(run.limit_key) > most:
             yield f"began as one of {self.mirror.holding(run.limit_key)} where {key} allows {most}"
 
+    def _is_over(self, run: Change) -> bool:
+        """Its call has ended well, and whoever made it is still to record that; one taken over is called again."""
+        return run.state == State.RUNNING and (run.run_id, run.fence) in self.over
+
     def _beside(self, run: Change, policies: Policies, began: set[UUID]) -> Iterator[str]:
         """What may ignore other runs of its job may begin with it in one step."""
-        others = [each for each in self.mirror.others_active(run) if (each.run_id, each.fence) not in self.over]
+        others = [each for each in self.mirror.others_active(run) if not self._is_over(each)]
         if _minds_its_job(run, policies):
             new = [each for each in others if each.run_id in began and each.attempt == 1]
             careless = [each for each in new if not _minds_its_job(each, policies)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SHORT = 1500
+SHORT = 1000
 """Steps; a day's work for fifty jobs."""
 
 FAILED_ONCE = [

@@ -55,24 +55,27 @@ def _free(replica: SimReplica, loop: str) -> bool:
 
 ADVANCE = WorldStep("advance", 6, people.advance)
 CALL_BACK = WorldStep("call back", 1, people.call_back, lambda world: bool(people.due_callbacks(world)))
+STOP = WorldStep("turn the switch", 0.01, people.turn_switch, lambda world: not world.stopped)
+GO_ON = WorldStep("turn the switch", 0.1, people.turn_switch, lambda world: world.stopped)
+CREATE = WorldStep("create", 0.8, people.create, lambda world: len(world.jobs) < JOBS)
 
 WORLD: list[WorldStep] = [
     ADVANCE,
     CALL_BACK,
     WorldStep("step the clock", 0.3, people.step_clock),
     WorldStep("skew a clock", 0.1, people.skew_clock),
-    WorldStep("create", 0.5, people.create, lambda world: len(world.jobs) < JOBS),
+    CREATE,
     WorldStep("reschedule", 0.3, people.reschedule),
     WorldStep("edit", 0.3, people.edit),
     WorldStep("move", 0.1, people.move),
     WorldStep("pause", 0.25, people.pause),
     WorldStep("resume", 0.4, people.resume),
-    WorldStep("delete", 0.1, people.delete, lambda world: len(world.jobs) > JOBS * 0.8),
+    WorldStep("delete", 0.3, people.delete, lambda world: len(world.jobs) > JOBS * 0.8),
     WorldStep("trigger", 0.3, people.trigger),
     WorldStep("cancel", 0.4, people.cancel),
     WorldStep("retry", 0.2, people.retry),
-    WorldStep("turn the switch", 0.01, people.turn_switch, lambda world: not world.stopped),
-    WorldStep("turn the switch", 0.1, people.turn_switch, lambda world: world.stopped),
+    STOP,
+    GO_ON,
     WorldStep("put a limit", 0.15, people.put_limit),
     WorldStep("remove a limit", 0.05, people.remove_limit),
     WorldStep("change the law", 0.05, people.change_the_law),
@@ -130,14 +133,13 @@ async def take_one(world: World) -> None:
     world.number += 1
     ready = list(_ready(world))
     step, actor = world.rng.choices(ready, [step.weight for step, _ in ready])[0]
-    writer = None if actor is None else actor.id
-    note = await (_of_world(world, step) if isinstance(step, WorldStep) else _of_replica(step, actor))
-    await world.settle(step.name, actor, writer, note)
+    await (take(world, step) if isinstance(step, WorldStep) else _take_as(actor, step))
     if world.number % EVERYTHING_EVERY == 0:
         await world.check_everything()
 
 
-async def _of_world(world: World, step: WorldStep) -> str:
+async def take(world: World, step: WorldStep) -> None:
+    """What people ask for may well be refused. Raises Violation."""
     try:
         note = await step.act(world)
     except StoreUnavailable:
@@ -145,14 +147,15 @@ async def _of_world(world: World, step: WorldStep) -> str:
     except CronledgerError as error:
         note = f"refused: {error}"
     people.tell_one(world)
-    return note
+    await world.settle(step.name, None, None, note)
 
 
-async def _of_replica(step: ReplicaStep, actor: SimReplica | None) -> str:
+async def _take_as(actor: SimReplica | None, step: ReplicaStep) -> None:
     assert actor is not None, "somebody's step"
-    actor.memory.looked[step.name] = actor._world.clock.monotonic()
+    world, writer = actor._world, actor.id
+    actor.memory.looked[step.name] = world.clock.monotonic()
     await step.act(actor)
-    return ""
+    await world.settle(step.name, actor, writer, "")
 
 
 def _ready(world: World) -> Iterator[tuple[WorldStep | ReplicaStep, SimReplica | None]]:

@@ -52,7 +52,7 @@ def judged(found: Gates, *batch: Asking) -> list[Decision]:
 
 
 called = Other(OLD, scheduled=True, called=True)
-between = Other(OLD, scheduled=True)
+between = Other(OLD, scheduled=True, between=True)
 by_hand = Other(OLD, scheduled=False, called=True)
 
 
@@ -88,7 +88,16 @@ def test_what_a_person_starts_ignores_overlap_and_counts(overlap: Overlap, trigg
 
 @pytest.mark.parametrize("overlap", Overlap)
 def test_a_run_that_has_begun_goes_on(overlap: Overlap) -> None:
-    assert judged(gates(between, called), asking(5, overlap, attempt=1)) == [Start()]
+    other = Other(UUID(int=6), scheduled=True, between=True)
+    assert judged(gates(between, other), asking(5, overlap, attempt=1)) == [Start()]
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_a_run_that_has_begun_goes_on_beside_another_only_where_that_is_allowed(overlap: Overlap) -> None:
+    """One that started on its success, of which the ledger was never told."""
+    other = Other(UUID(int=6), scheduled=True, called=True)
+    wanted = Start() if overlap is Overlap.ALLOW else Wait(GATE)
+    assert judged(gates(between, other), asking(5, overlap, attempt=1)) == [wanted]
 
 
 @pytest.mark.parametrize("overlap", Overlap)
@@ -205,7 +214,7 @@ def test_what_is_caught_up_waits_for_the_rate_and_what_is_new_does_not() -> None
     found = gates()
     found.limits[CATCH_UP_KEY] = Limit(tokens=0.9)
     assert judged(found, asking(10, trigger=Trigger.CATCH_UP), asking(11)) == [Wait(CATCH_UP_RATE), Start()]
-    assert judged(found, asking(12, trigger=Trigger.CATCH_UP, attempt=1)) == [Start()]
+    assert judged(found, asking(12, trigger=Trigger.CATCH_UP, attempt=1, job=UUID(int=9))) == [Start()]
 
 
 def test_a_run_between_attempts_stays_active_while_it_waits_for_a_limit() -> None:
