@@ -85,10 +85,11 @@ class CallbackTransaction:
     ) -> Recorded:
         job = cron_jobs.c
         known = await connection.execute(select(job.uid, job.policies).where(job.uid.in_(jobs)))
-        policies = {row.uid: policies_in_force(row.policies) for row in known}
+        stored = {row.uid: row.policies for row in known}
         verdicts = []
         for row, outcome in ended:
-            run = Finished(_attempt(row, policies.get(row.job_id)), outcome, _began(row), row.now)
+            policies = policies_in_force(stored.get(row.job_id, {}), row.trigger)
+            run = Finished(_attempt(row, policies), outcome, _began(row), row.now)
             became = verdict(run, cancel_reason=row.cancel_reason, deleted=row.job_id not in jobs)
             require(row.state, became.state)
             verdicts.append((run, became))
@@ -155,7 +156,7 @@ def _began(row: AnyRow) -> datetime:
     return began
 
 
-def _attempt(row: AnyRow, policies: Policies | None) -> Started:
+def _attempt(row: AnyRow, policies: Policies) -> Started:
     """What was called is not known any more, and calls for nothing."""
     call = Call(
         run_id=row.id,
@@ -177,7 +178,7 @@ def _attempt(row: AnyRow, policies: Policies | None) -> Started:
         row.fence,
         "",
         row.called_at,
-        policies=policies or Policies(),
+        policies=policies,
         deadline_at=row.deadline_at,
         failures=row.failures,
         first_started_at=row.started_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,8 @@ CALL_COLUMNS = (
     cron_jobs.c.policies,
 )
 
+NOTICE_TIMEOUT = 30.0
+
 CALLBACK_COLUMNS = ("called_at", "callback_token", "callback_seconds")
 
 
@@ -44,7 +47,7 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
     first_started_at: datetime | None = None,
 ) -> Started:
     """`job` is a row with CALL_COLUMNS."""
-    policies = policies_in_force(job.policies)
+    policies = policies_in_force(job.policies, trigger)
     call = Call(
         run_id=run_id,
         job_id=job.uid,
@@ -72,6 +75,20 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         failures=failures,
         first_started_at=first_started_at,
     )
+
+
+def notice(started: Started, host: str, call: dict[str, Any]) -> Started:
+    """What a notice's own row says is called, and not the job."""
+    told = replace(
+        started.call,
+        endpoint=call["endpoint"],
+        method="POST",
+        headers=call["headers"],
+        body=call["body"],
+        timeout_seconds=NOTICE_TIMEOUT,
+        event=call["body"]["event"],
+    )
+    return replace(started, call=told, host=host)
 
 
 def callback_values(started: Started) -> dict[str, Any]:

@@ -7,7 +7,7 @@ it would stand still for ever.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -21,9 +21,11 @@ from app.db.claimed_runs import claimed_runs, decide
 from app.db.engine import Database
 from app.db.gates import read_gates
 from app.db.insert_runs import insert_runs
+from app.db.notices import notices
 from app.db.overlaps import end_previous
 from app.db.partitions import ensure_partitions, is_missing_partition
 from app.db.rows import encode, rows
+from app.db.runs import RunRepository
 from app.db.spans import insert_spans
 from app.db.tables import cron_jobs
 from app.db.types import AnyRow, UtcDateTime
@@ -80,6 +82,7 @@ class ClaimTransaction:
                     values, ends = decide(runs, gates, claims, slots, replica)
                     await end_previous(self._database, connection, ends)
                     await self._write(connection, claims, values, slots)
+                    await _tell(connection, claims, locked)
         except BaseException:
             for run in claims.started:
                 slots.release(run.host)
@@ -98,6 +101,15 @@ class ClaimTransaction:
         await insert_spans(connection, ((c.job.uid, c.job.version, span) for c in claims.won for span in c.plan.spans))
         advanced = ({"id": c.job.id, "next_run": c.plan.next, "made": c.plan.made} for c in claims.won)
         await connection.execute(self._advance, {"rows": encode(self._database.dialect, advanced)})
+
+
+async def _tell(connection: AsyncConnection, claims: Claims, locked: Mapping[int, AnyRow]) -> None:
+    """Of what was missed."""
+    told = [
+        (each.job, news) for each in claims.won if each.job.policies.notify and (news := each.plan.missed(each.job.uid))
+    ]
+    if values := [row for job, news in told for row in notices(job, job.policies.notify, news, locked[job.id].now)]:
+        await RunRepository(connection).add(values)
 
 
 def _judge(claims: Claims, candidate: Candidate, row: AnyRow | None) -> None:

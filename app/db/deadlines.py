@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
-from app.db.failures import count_failures
+from app.db.failures import COUNTED, count_failures
+from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import TO_EXPIRE, cron_jobs, job_runs
 from app.db.types import AnyRow
 from app.domain.lifecycle import require
+from app.domain.notice import Event, News
 from app.domain.run import State
 from app.domain.verdict import DEADLINE
 
@@ -25,35 +27,47 @@ async def expire(database: Database) -> int:
     run = job_runs.c
     late = select(run.job_id).where(text(TO_EXPIRE), run.deadline_at <= database.now).limit(BATCH)
     async with database.read() as connection:
-        jobs = set(await connection.scalars(late))
-    if not jobs:
+        asked = set(await connection.scalars(late))
+    if not asked:
         return 0
     async with database.begin() as connection:
-        await _lock_jobs(connection, jobs)
-        found = await _locked(database, connection, jobs)
+        jobs = await _lock_jobs(database, connection, asked)
+        found = await _locked(database, connection, asked)
         await _end(database, connection, found)
-        await count_failures(connection, found)
+        await count_failures(connection, found, failing=True)
+        await _tell(connection, jobs, found)
     return len(found)
 
 
-async def _lock_jobs(connection: AsyncConnection, jobs: Collection[UUID]) -> None:
+async def _lock_jobs(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> dict[UUID, AnyRow]:
     job = cron_jobs.c
-    await connection.execute(
-        select(job.id).where(job.uid.in_(jobs)).order_by(job.id).with_for_update(key_share=True, of=cron_jobs)
-    )
+    query = select(job.failing, *NOTICE_COLUMNS, database.now.label("now")).where(job.uid.in_(jobs)).order_by(job.id)
+    return {row.uid: row for row in await connection.execute(query.with_for_update(key_share=True, of=cron_jobs))}
 
 
 async def _locked(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
     """Only of the jobs that are locked. What others hold just now is left for the next look."""
     run = job_runs.c
     query = (
-        select(run.id, run.ledger_at, run.job_id, run.trigger, run.state)
+        select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.scheduled_for, run.error, run.attempt)
         .where(text(TO_EXPIRE), run.deadline_at <= database.now, run.job_id.in_(jobs))
         .order_by(run.id)
         .limit(BATCH)
         .with_for_update(of=job_runs, skip_locked=True)
     )
     return list(await connection.execute(query))
+
+
+async def _tell(connection: AsyncConnection, jobs: Mapping[UUID, AnyRow], found: Sequence[AnyRow]) -> None:
+    """Of each job that was not failing before, its first."""
+    first = {run.job_id: run for run in reversed(found) if run.trigger in COUNTED}
+    new = ((jobs[uid], run) for uid, run in first.items() if uid in jobs and not jobs[uid].failing)
+    await tell(connection, ((job, _news(run)) for job, run in new))
+
+
+def _news(run: AnyRow) -> News:
+    facts = {name: getattr(run, name) for name in ("scheduled_for", "error", "attempt")}
+    return News(event=Event.FAILURE, run_id=run.id, state=State.FAILED, reason=DEADLINE, **facts)
 
 
 async def _end(database: Database, connection: AsyncConnection, found: Sequence[AnyRow]) -> None:

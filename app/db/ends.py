@@ -10,13 +10,14 @@ from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
+from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.results import FACTS, JobFacts, is_failing, job_facts, run_result
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import cron_jobs, job_runs
 from app.db.types import AnyRow, UtcDateTime
 from app.domain.claim import Finished, Queued, Recorded
 from app.domain.identity import ledger_window
-from app.domain.run import State
+from app.domain.run import State, Trigger
 from app.domain.verdict import Verdict
 
 _RESULT = ("state", "reason", "failures", "finished_at", "status_code", "error", "response_excerpt")
@@ -33,7 +34,7 @@ class AttemptEnds:
         window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
         asked = rows(dialect, columns_of(job.uid))
         self._lock_jobs = (
-            select(job.id, job.uid, job.host, *(job[name] for name in FACTS))
+            select(job.id, job.host, *(job[name] for name in FACTS), *NOTICE_COLUMNS, database.now.label("now"))
             .join(asked, asked.c.uid == job.uid)
             .order_by(job.id)
             .with_for_update(key_share=True, of=cron_jobs)
@@ -76,12 +77,13 @@ class AttemptEnds:
         """`jobs` are what `lock_jobs` found of the runs' jobs."""
         if not verdicts:
             return Recorded()
-        facts = job_facts(verdicts, jobs)
+        facts, news = job_facts(verdicts, jobs)
         ledger_at = [run.started.ledger_at for run, _ in verdicts]
         window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
         results = (run_result(run, became, facts.get(run.started.call.job_id)) for run, became in verdicts)
         await connection.execute(self._write_runs, {"rows": self._encode(results)} | window)
         await self._write_facts(connection, facts, jobs)
+        await tell(connection, ((jobs[uid], each) for uid, each in news))
         return _told(verdicts, facts, jobs)
 
     async def _write_facts(
@@ -105,13 +107,20 @@ def _told(verdicts: Verdicts, facts: Mapping[UUID, JobFacts], jobs: Mapping[UUID
     return Recorded(
         {run.started.call.run_id: became.state for run, became in verdicts},
         [
-            Queued(run.started.call.run_id, run.started.ledger_at, jobs[run.started.call.job_id].host, became.due_at)
+            Queued(run.started.call.run_id, run.started.ledger_at, _host(run, jobs), became.due_at)
             for run, became in verdicts
             if became.state is State.PENDING
         ],
         any(is_failing(run, facts.get(run.started.call.job_id)) for run, _ in verdicts),
         [(became.state, run.started.call.trigger) for run, became in verdicts],
     )
+
+
+def _host(run: Finished, jobs: Mapping[UUID, AnyRow]) -> str:
+    """That of the job as it is now; a notice keeps its own."""
+    call = run.started.call
+    host: str = run.started.host if call.trigger is Trigger.NOTIFY else jobs[call.job_id].host
+    return host
 
 
 def _outdated(facts: dict[UUID, JobFacts], jobs: Mapping[UUID, AnyRow]) -> list[dict[str, Any]]:

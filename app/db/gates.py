@@ -33,7 +33,7 @@ async def read_gates(
     gates.expect(batch)
     asking = [run for run in batch if run.minds_its_job]
     for row in await active_runs(connection, {run.job_id for run in asking}):
-        if (row.id, row.fence) not in done:
+        if row.state != State.RUNNING or (row.id, row.fence) not in done:  # one that was taken over is called again
             scheduled = row.trigger == Trigger.SCHEDULE
             called, between = row.state == State.RUNNING, row.state == State.PENDING
             gates.active[row.job_id].append(Other(row.id, scheduled, called=called, between=between))
@@ -44,10 +44,10 @@ async def read_gates(
 
 
 async def active_runs(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
-    """(job_id, id, fence, trigger, state, waiting_for), oldest first."""
+    """(job_id, id, fence, trigger, state, waiting_for), oldest first. Notices keep nobody waiting."""
     run = job_runs.c
     query = select(run.job_id, run.id, run.fence, run.trigger, run.state, run.waiting_for).where(text(f"({ACTIVE})"))
-    return await _of(connection, query, jobs)
+    return await _of(connection, query.where(run.trigger != Trigger.NOTIFY), jobs)
 
 
 async def _held_up(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:

@@ -41,6 +41,8 @@ _COLUMNS = [
     job_runs.c.waiting_for,
     job_runs.c.limit_key,
     job_runs.c.retry_of,
+    job_runs.c.host,
+    job_runs.c.call,
     *(job_runs.c[name] for name in CALLBACK_COLUMNS),
 ]
 
@@ -89,5 +91,7 @@ def new_values(run_id: UUID, at: datetime, job_id: UUID, job_name: str, version:
         "waiting_for": None,
         "limit_key": None,
         "retry_of": None,
+        "host": None,
+        "call": None,
         **dict.fromkeys(CALLBACK_COLUMNS),
     }

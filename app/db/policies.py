@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.tables import cron_jobs
 from app.domain.policies import Policies
+from app.domain.run import Trigger
 
 _ADAPTER = TypeAdapter(Policies)
 _DEFAULT = Policies()
@@ -33,8 +34,13 @@ def uses_calendar(dialect: str, name: str) -> ColumnElement[bool]:
     return select(each.c.value).where(func.json_extract(each.c.value, "$.calendar") == name).exists()
 
 
-def policies_in_force(stored: dict[str, Any]) -> Policies:
-    """Those of a run that is under way. A row that can't be read is set aside, and its runs end by the defaults."""
+def policies_in_force(stored: dict[str, Any], trigger: Trigger | str) -> Policies:
+    """Those of a run that is under way. A row that can't be read is set aside, and its runs end by the defaults.
+
+    Notices have the defaults, whatever their job has.
+    """
+    if trigger == Trigger.NOTIFY:
+        return _DEFAULT
     try:
         return load_policies(stored)
     except ValueError:

@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.callbacks import CallbackTransaction, reported
 from app.db.engine import Database
 from app.db.failures import count_failures
+from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import ACTIVE, cron_jobs, job_runs, replicas
 from app.db.types import AnyRow
 from app.domain.lifecycle import require
-from app.domain.policies import Delivery, Policies
+from app.domain.notice import Event, News
+from app.domain.policies import Delivery
 from app.domain.run import State, Trigger
 from app.domain.verdict import DELETED, Verdict
 
@@ -93,12 +95,14 @@ class ReplicaRepository:
         taken, jobs = await self._locked(connection, _ABANDONED & ~_CALLED_BACK)
         fates = [(row, _taken_over(row, jobs)) for row in taken]
         await self._write(connection, fates, takeovers=run.takeovers + 1)
-        await count_failures(connection, [row for row, fate in fates if fate.state is State.LOST])
+        lost = [row for row, fate in fates if fate.state is State.LOST]
+        await count_failures(connection, lost)
+        await _tell(connection, lost, jobs)
         return [(fate.state, Trigger(row.trigger)) for row, fate in fates]
 
     async def _locked(
         self, connection: AsyncConnection, which: ColumnElement[bool]
-    ) -> tuple[list[AnyRow], dict[UUID, Policies]]:
+    ) -> tuple[list[AnyRow], dict[UUID, AnyRow]]:
         """The runs, and those of their jobs that still exist, locked before the runs as everywhere.
 
         Runs that come to match meanwhile are left for the next look: nobody asked whether their jobs exist.
@@ -107,10 +111,16 @@ class ReplicaRepository:
         asked = set(await connection.scalars(select(run.job_id).where(which)))
         if not asked:
             return [], {}
-        jobs = select(job.uid, job.policies).where(job.uid.in_(asked)).order_by(job.id).with_for_update(key_share=True)
-        kept = {row.uid: policies_in_force(row.policies) for row in await connection.execute(jobs)}
+        jobs = select(job.policies, *NOTICE_COLUMNS, self._database.now.label("now")).where(job.uid.in_(asked))
+        jobs = jobs.order_by(job.id).with_for_update(key_share=True)
+        kept = {row.uid: row for row in await connection.execute(jobs)}
         runs = select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.fence, run.takeovers)
-        runs = runs.add_columns(run.cancel_reason).where(which).order_by(run.id).with_for_update(of=job_runs)
+        runs = (
+            runs.add_columns(run.cancel_reason, run.scheduled_for, run.attempt)
+            .where(which)
+            .order_by(run.id)
+            .with_for_update(of=job_runs)
+        )
         return [row for row in await connection.execute(runs) if row.job_id in asked], kept
 
     async def _write(self, connection: AsyncConnection, fates: Sequence[tuple[AnyRow, Verdict]], **values: Any) -> None:
@@ -134,18 +144,32 @@ class ReplicaRepository:
         await connection.execute(statement, {"rows": encode(dialect, map(_sent, fates))})
 
 
-def _handed_back(run: AnyRow, jobs: Mapping[UUID, Policies]) -> Verdict:
+async def _tell(connection: AsyncConnection, lost: Sequence[AnyRow], jobs: Mapping[UUID, AnyRow]) -> None:
+    told = (run for run in lost if run.job_id in jobs and run.trigger != Trigger.NOTIFY)
+    await tell(connection, ((jobs[run.job_id], _news(run)) for run in told))
+
+
+def _news(run: AnyRow) -> News:
+    facts = {"run_id": run.id, "scheduled_for": run.scheduled_for, "attempt": run.attempt}
+    return News(event=Event.LOST, state=State.LOST, reason=DIED, **facts)
+
+
+def _handed_back(run: AnyRow, jobs: Mapping[UUID, AnyRow]) -> Verdict:
     if run.cancel_reason is not None:
         return Verdict(State.CANCELED, run.cancel_reason)
     return Verdict(State.PENDING) if run.job_id in jobs else Verdict(State.CANCELED, DELETED)
 
 
-def _taken_over(run: AnyRow, jobs: Mapping[UUID, Policies]) -> Verdict:
+def _taken_over(run: AnyRow, jobs: Mapping[UUID, AnyRow]) -> Verdict:
     """Its call may have come to its end, which nobody heard of."""
     if run.cancel_reason is not None:
         return Verdict(State.CANCELED, run.cancel_reason)
-    again = run.job_id in jobs and jobs[run.job_id].delivery is Delivery.AT_LEAST_ONCE
+    again = run.job_id in jobs and _is_called_again(run, jobs[run.job_id])
     return Verdict(State.PENDING) if again and run.takeovers < MAX_TAKEOVERS else Verdict(State.LOST, DIED)
+
+
+def _is_called_again(run: AnyRow, job: AnyRow) -> bool:
+    return policies_in_force(job.policies, run.trigger).delivery is Delivery.AT_LEAST_ONCE
 
 
 def _sent(fate: tuple[AnyRow, Verdict]) -> dict[str, Any]:

@@ -10,26 +10,36 @@ from uuid import UUID
 
 from app.domain.claim import Finished
 from app.domain.lifecycle import ENDED
+from app.domain.notice import Event, News
 from app.domain.run import State, Trigger
 from app.domain.verdict import Verdict
 
-FACTS = ("last_run", "last_error", "last_success", "last_success_run", "failures_in_a_row")
+FACTS = ("last_run", "last_error", "last_success", "last_success_run", "failures_in_a_row", "failing")
 
 _COUNTED = {Trigger.SCHEDULE, Trigger.CATCH_UP}
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """The columns of `cron_jobs` that recording writes; the first four only move forward."""
+    """The columns of `cron_jobs` that recording writes; the first four only move forward.
+
+    `failing` tells a change from its like: it begins with a failed run of the schedule, and ends with a success.
+    """
 
     last_run: datetime | None
     last_error: str | None
     last_success: datetime | None
     last_success_run: UUID | None
     failures_in_a_row: int
+    failing: bool
 
     def after(self, run: Finished, became: State) -> JobFacts:
-        """A slow older run never overwrites what a newer one left. What is left to be done is no fact yet."""
+        """A slow older run never overwrites what a newer one left. What is left to be done is no fact yet.
+
+        Nor is a notice: it tells of the job, and is none of its runs.
+        """
+        if run.started.call.trigger is Trigger.NOTIFY:
+            return self
         facts = self._counting(run, became)
         if became is State.WAITING or (run.outcome is None and became is not State.LOST):
             return facts
@@ -42,23 +52,51 @@ class JobFacts:
     def _counting(self, run: Finished, became: State) -> JobFacts:
         """What people start by hand may end a row of failures, and makes none longer."""
         if became is State.SUCCEEDED:
-            return replace(self, failures_in_a_row=0)
-        failed = became in {State.FAILED, State.LOST} and run.started.call.trigger in _COUNTED
-        return replace(self, failures_in_a_row=self.failures_in_a_row + failed)
+            return replace(self, failures_in_a_row=0, failing=False)
+        if became not in {State.FAILED, State.LOST} or run.started.call.trigger not in _COUNTED:
+            return self
+        failing = self.failing or became is State.FAILED
+        return replace(self, failures_in_a_row=self.failures_in_a_row + 1, failing=failing)
 
     def values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in FACTS}
 
 
-def job_facts(verdicts: Sequence[tuple[Finished, Verdict]], jobs: Mapping[UUID, Any]) -> dict[UUID, JobFacts]:
-    """The new facts of each job that still exists; `jobs` are rows with FACTS."""
+def job_facts(
+    verdicts: Sequence[tuple[Finished, Verdict]], jobs: Mapping[UUID, Any]
+) -> tuple[dict[UUID, JobFacts], list[tuple[UUID, News]]]:
+    """The new facts of each job that still exists, and what there is to tell of them; `jobs` are rows with FACTS."""
     facts: dict[UUID, JobFacts] = {}
+    news: list[tuple[UUID, News]] = []
     for run, became in verdicts:
         uid = run.started.call.job_id
         if uid in jobs:
             known = facts.get(uid) or JobFacts(*(getattr(jobs[uid], name) for name in FACTS))
             facts[uid] = known.after(run, became.state)
-    return facts
+            if event := _event(run, became.state, known, facts[uid]):
+                news.append((uid, _news(event, run, became)))
+    return facts, news
+
+
+def _event(run: Finished, became: State, known: JobFacts, new: JobFacts) -> Event | None:
+    if became is State.LOST:
+        return None if run.started.call.trigger is Trigger.NOTIFY else Event.LOST
+    if known.failing == new.failing:
+        return None
+    return Event.FAILURE if new.failing else Event.RECOVERY
+
+
+def _news(event: Event, run: Finished, became: Verdict) -> News:
+    call = run.started.call
+    return News(
+        event=event,
+        run_id=call.run_id,
+        scheduled_for=call.scheduled_for,
+        state=became.state,
+        reason=became.reason,
+        error=_error(run),
+        attempt=call.attempt,
+    )
 
 
 def is_failing(run: Finished, facts: JobFacts | None) -> bool:

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, case, null, select, text, update
+from sqlalchemy import Text, bindparam, case, func, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.callbacks import CallbackTransaction
-from app.db.calls import CALL_COLUMNS, CALLBACK_COLUMNS, callback_values, started
+from app.db.calls import CALL_COLUMNS, CALLBACK_COLUMNS, callback_values, notice, started
 from app.db.deadlines import expire
 from app.db.engine import Database
 from app.db.gates import read_gates
@@ -36,6 +36,9 @@ _WRITTEN = (
 )
 _OF_THE_LAST_ATTEMPT = ("error", "status_code", "response_excerpt", "callback_status")
 
+_HOST = func.coalesce(job_runs.c.host, cron_jobs.c.host)
+"""Whom a run calls: a notice has a host of its own."""
+
 _Judged = tuple[AnyRow, Asking, Decision]
 
 
@@ -55,7 +58,7 @@ class StartTransaction:
             select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, *CALL_COLUMNS)
             .add_columns(database.now.label("now"))
             .join_from(job_runs, asked, same)
-            .join(cron_jobs, (job.uid == run.job_id) & (job.host == asked.c.host))
+            .join(cron_jobs, (job.uid == run.job_id) & (asked.c.host == _HOST))
             .where(window, run.due_at <= database.now)
             .order_by(job.id)
             .with_for_update(key_share=True, of=cron_jobs)
@@ -66,6 +69,7 @@ class StartTransaction:
             select(run.id, run.ledger_at, run.job_id, run.job_version, run.scheduled_for, run.trigger, run.state)
             .add_columns(run.attempt, run.fence, run.failures, run.started_at, run.deadline_at, run.waiting_for)
             .add_columns(run.reason, run.owner, run.limit_key, run.finished_at, database.now.label("now"))
+            .add_columns(run.host, run.call)
             .add_columns(*(run[name] for name in CALLBACK_COLUMNS))
             .join(asked, same)
             .where(window, run.due_at <= database.now)
@@ -87,13 +91,13 @@ class StartTransaction:
         asked = self._encode({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
         async with self._database.begin() as connection:
             wanted = list(await connection.execute(self._lock_jobs, {"rows": asked} | window))
-            jobs = {row.uid: row for row in wanted}
+            jobs = {row.id: row for row in wanted}
             limits = await self._locked_limits(connection, wanted)
             found = await connection.execute(self._lock_runs, {"rows": asked} | window)
-            runs = [(row, _asking(row, jobs[row.job_id])) for row in found if row.job_id in jobs and _may_start(row)]
+            runs = [(row, _asking(row, jobs[row.id])) for row in found if row.id in jobs and _may_start(row)]
             gates = await read_gates(connection, [asking for _, asking in runs], limits, done)
             decided = [(row, asking, _decided(gates, asking)) for row, asking in runs]
-            begun = {row.id: _started(row, jobs[row.job_id]) for row, _, said in decided if isinstance(said, Start)}
+            begun = {row.id: _started(row, jobs[row.id]) for row, _, said in decided if isinstance(said, Start)}
             await self._write_all(connection, replica, decided, begun, window)
             if limits:
                 await LimitRepository(connection).spend(limits, max(row.now for row in wanted))
@@ -102,10 +106,10 @@ class StartTransaction:
     async def pending(self, limit: int, full_hosts: Collection[str], overdue: timedelta) -> list[Queued]:
         run, job = job_runs.c, cron_jobs.c
         query = (
-            select(run.id, run.ledger_at, job.host)
+            select(run.id, run.ledger_at, _HOST.label("host"))
             .join_from(job_runs, cron_jobs, job.uid == run.job_id)
             .where(text(FREE), run.due_at <= self._database.ago(overdue))
-            .where(job.host.not_in(full_hosts))
+            .where(_HOST.not_in(full_hosts))
             .order_by(run.due_at)
             .limit(limit)
         )
@@ -162,8 +166,8 @@ class StartTransaction:
 
 
 def _asking(row: AnyRow, job: AnyRow) -> Asking:
-    policies = policies_in_force(job.policies)
-    return Asking(row.id, row.job_id, Trigger(row.trigger), policies, row.attempt, row.waiting_for)
+    trigger = Trigger(row.trigger)
+    return Asking(row.id, row.job_id, trigger, policies_in_force(job.policies, trigger), row.attempt, row.waiting_for)
 
 
 def _may_start(row: AnyRow) -> bool:
@@ -213,7 +217,7 @@ def _begun(row: AnyRow, replica: UUID, started: Started) -> dict[str, Any]:
 
 
 def _started(row: AnyRow, job: AnyRow) -> Started:
-    return started(
+    begun = started(
         job,
         run_id=row.id,
         ledger_at=row.ledger_at,
@@ -226,3 +230,4 @@ def _started(row: AnyRow, job: AnyRow) -> Started:
         failures=row.failures,
         first_started_at=row.started_at,
     )
+    return begun if row.call is None else notice(begun, row.host, row.call)

@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import assert_never
+from uuid import UUID
 
 from app.domain.exclusion import NOTHING, Exclusions
+from app.domain.identity import occurrence_id
+from app.domain.notice import Event, News
 from app.domain.policies import Misfire, MisfirePolicy
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State, Trigger
@@ -63,6 +66,16 @@ class Plan:
     def made(self) -> int:
         """How many of the runs count against `max_runs`: those that are to be called."""
         return sum(run.state is State.PENDING for run in self.runs)
+
+    def missed(self, job_id: UUID) -> News | None:
+        """What there is to tell of an outage: how many it cost, and the last of them that has a row."""
+        rows = [run for run in self.runs if run.state is State.MISSED]
+        count = len(rows) + sum(span.count for span in self.spans)
+        if not count:
+            return None
+        news = News(event=Event.MISSED, state=State.MISSED, reason=(rows or self.spans)[-1].reason, count=count)
+        at = rows[-1].occurrence if rows else None
+        return news if at is None else replace(news, run_id=occurrence_id(job_id, at), scheduled_for=at)
 
     def limited(self, remaining: int | None) -> Plan:
         """The plan for a job that may make so many more runs: after the last of them nothing is due."""

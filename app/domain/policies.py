@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from app.domain.exclude import Exclude
+from app.domain.notice import Notify
 from app.domain.retry import Retry
 from app.domain.success import Success
 
@@ -69,3 +70,4 @@ class Policies:
     concurrency_key: str | None = None
     exclude: Exclude = ()
     async_completion: AsyncCompletion | None = None
+    notify: tuple[Notify, ...] = ()

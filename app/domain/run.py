@@ -12,12 +12,13 @@ from app.domain.success import Success
 
 
 class Trigger(StrEnum):
-    """Why a run exists. `retry` is a person's, of a run that had ended."""
+    """Why a run exists. `retry` is a person's, of a run that had ended; `notify` tells what became of its job."""
 
     SCHEDULE = "schedule"
     CATCH_UP = "catch_up"
     MANUAL = "manual"
     RETRY = "retry"
+    NOTIFY = "notify"
 
 
 class State(StrEnum):
@@ -70,7 +71,7 @@ class Run:
 class Call:
     """One attempt of a run as the target is to see it; every attempt of a run carries the same `run_id`.
 
-    With a `callback_token` the target may answer 202, and say later what became of it.
+    With a `callback_token` the target may answer 202, and say later what became of it. `event` is what a notice tells.
     """
 
     run_id: UUID
@@ -87,6 +88,7 @@ class Call:
     timeout_seconds: float
     success: Success = field(default_factory=Success)
     callback_token: str | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

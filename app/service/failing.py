@@ -5,10 +5,12 @@ from __future__ import annotations
 import structlog
 
 from app.db.engine import Database
+from app.db.notices import notices
 from app.db.transaction import reading, transaction
 from app.domain.claim import Queued
 from app.domain.errors import StoreUnavailable
 from app.domain.job import PersistedJob
+from app.domain.notice import Event, News
 from app.service.pauses import pause
 
 BATCH = 200
@@ -45,9 +47,15 @@ class FailingJobs:
             job = await tx.jobs.lock_unless_locked(job_id)
             if job is None or not _has_failed_enough(job):
                 return None
-            _, queued = await pause(tx, job, f"paused after {job.failures_in_a_row} failed runs")
+            paused, queued = await pause(tx, job, f"paused after {job.failures_in_a_row} failed runs")
+            if told := notices(paused, paused.policies.notify, _news(paused), await tx.time()):
+                await tx.runs.add(told)
         _log.warning("job paused", job=job.name, failures=job.failures_in_a_row)
         return queued
+
+
+def _news(job: PersistedJob) -> News:
+    return News(event=Event.AUTO_PAUSED, reason=job.pause_note, error=job.last_error, count=job.failures_in_a_row)
 
 
 def _has_failed_enough(job: PersistedJob) -> bool:

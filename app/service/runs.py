@@ -56,11 +56,16 @@ class RunService:
         return run
 
     async def retry(self, run_id: UUID) -> Run:
-        """Another run for the same instant, of the job as it is now. Raises Conflict for a run that goes on."""
+        """Another run for the same instant, of the job as it is now.
+
+        Raises Conflict for a run that goes on, and for a notice, which is no run of the job.
+        """
         async with transaction(self._database) as tx:
             run, job = await _locked(tx, run_id)
             if run.state not in ENDED:
                 raise Conflict(f"The run {run_id} is {run.state}.", remedy="Wait for its end, or cancel it.")
+            if run.trigger is Trigger.NOTIFY:
+                raise Conflict(f"The run {run_id} is a notice.", remedy="Retry the run of which it tells.")
             if job is None:
                 raise Conflict(f"The job {run.job_name} is deleted.", remedy="Create it again, and trigger it.")
             again, host = await _make(tx, job, trigger=Trigger.RETRY, retry_of=run_id, scheduled_for=run.scheduled_for)

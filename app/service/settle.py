@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app.db.insert_runs import planned_values
+from app.db.notices import notices
 from app.db.transaction import Transaction
 from app.domain.claim import Queued
 from app.domain.course import remaining
@@ -37,10 +38,16 @@ async def settle(
     plans, unreadable = await to_thread(_plans, due, await exclusions_of(tx, due), at) if due else ([], [])
     rows = [(job, planned_values(job, run, at)) for job, made in plans for run in made.runs]
     if rows:
-        await tx.runs.add([values for _, values in rows])
+        await tx.runs.add([*(values for _, values in rows), *_told(plans, at)])
     await tx.spans.add((job.uid, job.version, span) for job, made in plans for span in made.spans)
     await _leave_uncounted(tx, unreadable, at)
     return _counted(jobs, plans), [_queued(job, values, at) for job, values in rows if values["state"] is State.PENDING]
+
+
+def _told(plans: Planned, at: datetime) -> list[dict[str, Any]]:
+    """The notices of what was missed. Nobody is told of them: the next who looks has them."""
+    missed = [(job, news) for job, made in plans if (news := made.missed(job.uid))]
+    return [values for job, news in missed for values in notices(job, job.policies.notify, news, at)]
 
 
 def _counted(jobs: Sequence[PersistedJob], plans: Planned) -> list[PersistedJob]:

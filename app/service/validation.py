@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.errors import InvalidInput, NeverFires
+from app.domain.errors import InvalidInput, NeverFires, RefusedTarget
 from app.domain.job import JobDefinition
+from app.domain.notice import Notify
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.schedule import parse
 from app.target.address import Targets
@@ -22,7 +23,9 @@ def checked(definition: JobDefinition, targets: Targets, *, zone_given: bool = T
     check_literal(endpoint, targets)
     check_headers(definition.headers)
     _check_range(definition)
-    return replace(definition, endpoint=endpoint, timezone=schedule.timezone)
+    notify = tuple(_checked_notify(index, each, targets) for index, each in enumerate(definition.policies.notify))
+    policies = replace(definition.policies, notify=notify) if notify else definition.policies
+    return replace(definition, endpoint=endpoint, timezone=schedule.timezone, policies=policies)
 
 
 def require_future(recurrence: Recurrence, after: datetime) -> None:
@@ -44,6 +47,18 @@ def require_no_callback(definition: JobDefinition) -> None:
             field="async_completion",
             remedy="Set CRONLEDGER_PUBLIC_URL and start it again, or leave it out.",
         )
+
+
+def _checked_notify(index: int, notify: Notify, targets: Targets) -> Notify:
+    """As the job's own endpoint and headers are."""
+    try:
+        endpoint = canonical_endpoint(notify.endpoint)
+        check_literal(endpoint, targets)
+        check_headers(notify.headers)
+    except (InvalidInput, RefusedTarget) as error:
+        place = f"notify.{index}."
+        raise type(error)(place + error.message, field=place + (error.field or ""), remedy=error.remedy) from error
+    return replace(notify, endpoint=endpoint)
 
 
 def _bounds(recurrence: Recurrence) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from app.domain.instants import rfc3339
 from app.domain.run import Call
-from app.target.headers import rfc3339
 
 _BODILESS = frozenset({"GET", "HEAD"})
 _JSON = "application/json"

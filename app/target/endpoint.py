@@ -11,12 +11,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 from yarl import URL
 
 from app.domain.errors import InvalidEndpoint, RefusedTarget
+from app.domain.host import PORTS, host_and_port
 from app.target.address import Targets, refusal
 
 MAX_LENGTH = 2048
 
 _SHOWN = 100
-_PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "Write it in full, such as https://example.com/hook."
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@%]+))(?::(?P<port>[0-9]{0,5}))?")
 _NAME = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
@@ -38,11 +38,11 @@ def canonical_endpoint(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         raise _invalid(url, "can't be read as a URL", _EXAMPLE) from None
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise _invalid(url, "does not begin with http:// or https://", _EXAMPLE)
     host, port = _authority(url, parts)
     path, query = quote(parts.path, safe=_PATH) or "/", quote(parts.query, safe=_QUERY)
-    netloc = f"{host}:{port}" if port not in (None, _PORTS[parts.scheme]) else host
+    netloc = f"{host}:{port}" if port not in (None, PORTS[parts.scheme]) else host
     canonical = f"{parts.scheme}://{netloc}{path}" + (f"?{query}" if query else "")
     _check_length(canonical)
     return canonical
@@ -52,11 +52,9 @@ def canonical_endpoint(url: str) -> str:
 def host_key(url: str) -> str:
     """Name the host and port that a URL leads to, as `host:port`; a URL that can't be called stands for itself."""
     try:
-        parts = urlsplit(canonical_endpoint(url))
+        return host_and_port(canonical_endpoint(url))
     except InvalidEndpoint:
         return url
-    host = parts.netloc.removesuffix(f":{parts.port}").removesuffix(".")
-    return f"{host}:{parts.port or _PORTS[parts.scheme]}"
 
 
 def check_literal(url: str, targets: Targets) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from secrets import token_hex
 from urllib.parse import quote
 
 from multidict import CIMultiDict, istr
 
 from app.domain.errors import InvalidInput
+from app.domain.instants import rfc3339
 from app.domain.run import Call
 
 # The client frames the message and names the host; RFC 9110, 7.6.1, for those that end at the next hop.
@@ -31,6 +32,7 @@ _SCHEDULED_FOR = istr("Cronledger-Scheduled-For")
 _ATTEMPT = istr("Cronledger-Attempt")
 _TRIGGER = istr("Cronledger-Trigger")
 _CALLBACK = istr("Cronledger-Callback")
+_EVENT = istr("Cronledger-Event")
 _TRACEPARENT = istr("traceparent")
 
 
@@ -65,15 +67,12 @@ def call_headers(call: Call, now: datetime, callback: str | None = None) -> CIMu
     )
     if callback is not None:
         headers[_CALLBACK] = callback
+    if call.event is not None:
+        headers[_EVENT] = call.event
     for name, value in call.headers.items():
         if not _reserved(name):
             headers[name] = value
     return headers
-
-
-def rfc3339(instant: datetime) -> str:
-    """Write an instant in UTC with a Z, its microseconds only where it has some."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _reserved(name: str) -> bool:

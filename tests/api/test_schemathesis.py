@@ -64,6 +64,7 @@ NOT_TO_BE_GUESSED = {"POST /v1/callbacks/{run_id}/{token}"}
 """What needs a token that only a target is sent."""
 
 TOGETHER = {"ends_at", "entries", "exclude", "headers", "label", "name", "retry", "until"}
+TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
 """Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time."""
 
 

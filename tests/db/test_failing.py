@@ -67,7 +67,7 @@ async def test_what_people_start_by_hand_makes_no_row_longer(
     started = await ledger.running(clock.now(), job)
     started = replace(started, call=replace(started.call, trigger=trigger))
     await ledger.record(ended(started, error="status 503"))
-    assert await _failures(ledger, job) == (1 if trigger in {Trigger.MANUAL, Trigger.RETRY} else 2)
+    assert await _failures(ledger, job) == (2 if trigger in {Trigger.SCHEDULE, Trigger.CATCH_UP} else 1)
 
 
 async def test_a_batch_is_counted_run_by_run(ledger: Ledger, clock: FakeClock) -> None:

@@ -316,3 +316,15 @@ async def test_a_run_that_is_over_and_not_recorded_yet_is_active_no_more(ledger:
     [third] = (await ledger.claims.claim(ME, [candidate], room_for(0), done={first.held, second.held})).queued
     assert await ledger.starts.start(ME, [third], {(first.call.run_id, 2), second.held}) == []
     assert states(await ledger.runs_of(job)) == ["running", "running", "skipped"]
+
+
+async def test_a_call_that_is_over_is_active_again_once_its_run_was_taken_over(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    job = await _job(ledger, Overlap.SKIP)
+    [first] = (await _minute(ledger, clock, job)).started
+    await ledger.replicas.bury(LEASE)
+    clock.step(MINUTE)
+    candidate = await ledger.candidate(job, clock.now())
+    assert (await ledger.claims.claim(ME, [candidate], room_for(1), done={first.held})).started == []
+    assert states(await ledger.runs_of(job)) == ["pending", "skipped"]

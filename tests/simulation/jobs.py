@@ -8,12 +8,15 @@ from typing import Any
 
 from app.domain.exclude import Days, Exclude, Interval
 from app.domain.job import DstGap, DstOverlap, JobDefinition
+from app.domain.notice import Event, Notify
 from app.domain.policies import AsyncCompletion, Delivery, Misfire, MisfirePolicy, Overlap, Policies
 from app.domain.retry import Retry
 
 ZONES = ("UTC", "Europe/Berlin")
 KEYS = ("red", "green", "blue")
 HOSTS = tuple(f"{name}.example" for name in ("one", "two", "three", "four"))
+
+TOLD = (Notify(on=tuple(Event), endpoint="http://told.example/hook"),)
 
 _FAILURES = ("connect", "timeout", "429", "5xx")
 
@@ -59,6 +62,7 @@ def policies(rng: Random, now: datetime) -> Policies:
         concurrency_key=rng.choice([None, *KEYS]),
         exclude=_exclude(rng, now),
         async_completion=_rarely(rng, AsyncCompletion(timeout_seconds=rng.choice([120.0, 1200.0]))),
+        notify=rng.choice([(), TOLD]),
     )
 
 

@@ -63,6 +63,9 @@ class Mirror:
 
 
 def is_active(run: Change) -> bool:
+    """Notices concern nobody."""
+    if run.trigger == Trigger.NOTIFY:
+        return False
     called = run.state in {State.RUNNING, State.WAITING}
     return bool(called or (run.state == State.PENDING and run.attempt > 0))
 

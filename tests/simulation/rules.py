@@ -85,6 +85,8 @@ class Rules:
         if policies is None:
             yield "a run of a job that is deleted began"
             return
+        if run.trigger == Trigger.NOTIFY:
+            policies = Policies()
         if run.deadline_at is not None and run.deadline_at <= now:
             yield f"began after its deadline, {run.deadline_at}"
         if run.due_at > now:

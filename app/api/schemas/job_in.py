@@ -35,6 +35,7 @@ from app.api.schemas.policies import (
     MaxQueued,
     MaxRuns,
     MisfirePatch,
+    Notify,
     PolicyFields,
     RetryPatch,
     SuccessPatch,
@@ -153,6 +154,7 @@ class JobPatch(_Body):
     concurrency_key: Key | None = None
     exclude: Exclude | None = None
     async_completion: AsyncPatch | None = None
+    notify: Notify | None = None
 
     def given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}

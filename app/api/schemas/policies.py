@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from app.api.schemas.exclude import Exclude, tell_item
-from app.api.schemas.fields import ANY_JSON, NO_NUL, WHOLE, JsonBody
+from app.api.schemas.fields import ANY_JSON, NO_NUL, WHOLE, Endpoint, Headers, JsonBody
 from app.api.schemas.text import fault
 from app.domain.job import JobDefinition
+from app.domain.notice import Event
+from app.domain.notice import Notify as Rule
 from app.domain.policies import AsyncCompletion, Delivery, Misfire, MisfirePolicy, Overlap, Policies
 from app.domain.retry import Retry
 from app.domain.success import Success
@@ -107,6 +109,23 @@ class AsyncFields(_Policy):
     )
 
 
+class NotifyFields(_Policy):
+    """Who is told of a change of state. Each notice is a run of its own, with `trigger` `notify`."""
+
+    on: Annotated[list[Event], Field(min_length=1, max_length=len(Event))] = Field(
+        description="`failure`: the first failed run after a success; `recovery`: the first success after that; "
+        "`missed`: once an outage; `lost`: each run; `auto_paused`."
+    )
+    endpoint: Endpoint = Field(description="The http or https URL to which each notice is POSTed.")
+    headers: Headers = Field(default={}, description="Sent with each notice, as a job's are.")
+
+    def rule(self) -> Rule:
+        return Rule(on=tuple(self.on), endpoint=self.endpoint, headers=self.headers)
+
+
+Notify = Annotated[list[NotifyFields], Field(max_length=5)]
+
+
 class PolicyFields(BaseModel):
     """What decides about a job's occurrences and about their runs."""
 
@@ -143,6 +162,8 @@ class PolicyFields(BaseModel):
         description="Each call carries `Cronledger-Callback`, a URL to which a target that answered 202 POSTs its end.",
     )
 
+    notify: Notify = Field(default=[], description="Who is told of changes of state, not of each failure.")
+
     def policies(self) -> Policies:
         values = {name: getattr(self, name) for name in _NAMES}
         misfire, retry, success, completion = self.misfire, self.retry, self.success, self.async_completion
@@ -154,6 +175,7 @@ class PolicyFields(BaseModel):
                 "success": Success(**success.model_dump() | {"status": tuple(success.status)}),
                 "exclude": tuple(self.exclude),
                 "async_completion": completion and AsyncCompletion(**completion.model_dump()),
+                "notify": tuple(each.rule() for each in self.notify),
             }
         )
 

@@ -139,3 +139,8 @@ def test_get_and_head_have_no_body_of_themselves(make_call: MakeCall) -> None:
     assert call_body(make_call(method="GET")) is None
     assert call_body(make_call(method="HEAD")) is None
     assert call_body(make_call(method="GET", body={"q": 1})) == (b'{"q":1}', "application/json")
+
+
+def test_a_notice_says_what_it_tells(make_call: MakeCall) -> None:
+    assert call_headers(make_call(event="failure"), NOW)["Cronledger-Event"] == "failure"
+    assert "Cronledger-Event" not in call_headers(make_call(), NOW)
