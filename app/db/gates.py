@@ -47,7 +47,7 @@ async def active_runs(connection: AsyncConnection, jobs: Collection[UUID]) -> Se
     """(job_id, id, fence, trigger, state, waiting_for), oldest first. Notices keep nobody waiting."""
     run = job_runs.c
     query = select(run.job_id, run.id, run.fence, run.trigger, run.state, run.waiting_for).where(text(f"({ACTIVE})"))
-    return await _of(connection, query.where(run.trigger != Trigger.NOTIFY), jobs)
+    return [row for row in await _of(connection, query, jobs) if row.trigger != Trigger.NOTIFY]
 
 
 async def _held_up(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:

@@ -26,7 +26,8 @@ FROM generate_series(1, 50000) i
 """
 _RUNS = """
 INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
-SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', '{state}', at, 1
+SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', '{state}', at,
+       CASE '{state}' WHEN 'pending' THEN 0 ELSE 1 END
 FROM cron_jobs, (VALUES ('{at}'::timestamptz - interval '1 minute'), ('{at}'::timestamptz - interval '2 minutes')) v(at)
 """
 

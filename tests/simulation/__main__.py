@@ -27,7 +27,7 @@ def main() -> int:
             migrate.upgrade(url)
             since = time.monotonic()
             try:
-                summary = asyncio.run(simulate(url, seed, options.steps, steady=options.steady))
+                summary = asyncio.run(simulate(url, seed, options.steps, until=options.until, steady=options.steady))
             except Violation as violation:
                 sys.stderr.write(f"{violation}\n")
                 return 1
@@ -42,6 +42,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--steps", type=int, default=50_000)
+    parser.add_argument("--until", type=int, help="end after so many of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1, help="so many, one after the other")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")

@@ -24,12 +24,15 @@ class Summary:
     digest: str
 
 
-async def simulate(url: str, seed: int, steps: int, *, steady: bool = False) -> Summary:
-    """Raises Violation, whose message tells the seed and the last steps."""
+async def simulate(url: str, seed: int, steps: int, *, until: int | None = None, steady: bool = False) -> Summary:
+    """The steps share out the time; after the step `until` the end begins.
+
+    Raises Violation, whose message tells the seed and the last steps.
+    """
     async with simulated(url, seed, steps, steady=steady) as world:
         try:
             await _populate(world)
-            while world.number < steps:
+            while world.number < (until or steps):
                 await take_one(world)
             await _end_well(world)
         except Exception as error:
