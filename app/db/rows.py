@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import JSON, Column, FromClause, Text, bindparam, cast, column, func, select, type_coerce
 from sqlalchemy.types import TypeEngine
 
@@ -37,7 +37,16 @@ def columns_of(*columns: Column[Any], **more: TypeEngine[Any]) -> dict[str, Type
 
 def encode(dialect: str, items: Iterable[Mapping[str, Any]]) -> str:
     """The value of the parameter."""
-    return json.dumps(list(items), default=_postgres_value if dialect == "postgresql" else _sqlite_value)
+    if dialect == "sqlite":
+        items = ({name: _sqlite_value(value) for name, value in item.items()} for item in items)
+    return orjson.dumps(list(items), default=_of_a_subclass).decode()
+
+
+def _of_a_subclass(value: object) -> str:
+    """The UUIDs of asyncpg are its own, which orjson doesn't take for what they are."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} can't be sent in a row")
 
 
 def _in_json(kind: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -45,19 +54,8 @@ def _in_json(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return Text() if kind.python_type is str else kind
 
 
-def _postgres_value(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return _hex(value)
-
-
-def _sqlite_value(value: object) -> str:
+def _sqlite_value(value: object) -> object:
+    """As the column types have it there."""
     if isinstance(value, datetime):
         return sqlite_text(value)
-    return _hex(value)
-
-
-def _hex(value: object) -> str:
-    if isinstance(value, UUID):
-        return value.hex
-    raise TypeError(f"{type(value).__name__} can't be sent in a row")
+    return value.hex if isinstance(value, UUID) else value

@@ -98,7 +98,7 @@ class SchedulerService:
             self._replica,
             clock,
             observer,
-            busy=self._has_queue,
+            busy=self._is_busy,
             on_queued=self._recorded,
             on_failing=self.too_many_failures,
         )
@@ -246,8 +246,9 @@ class SchedulerService:
     def _may_start(self) -> bool:
         return self._claiming and self.lease.held()
 
-    def _has_queue(self) -> bool:
-        return len(self.dispatcher) > 0
+    def _is_busy(self) -> bool:
+        """Whether calls are due that can't be made yet."""
+        return len(self.dispatcher) > 0 or self.ticker.is_behind()
 
     def _recorded(self, pending_again: Iterable[Queued]) -> None:
         self.dispatcher.enqueue(pending_again)

@@ -15,7 +15,7 @@ from app.scheduler.claimer import Claimer
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import LONGEST_WAIT, Looper
 
-BATCH = 250
+BATCH = 200
 LATE_BATCH = 20
 _EARLY_PAUSE = 0.005
 
@@ -38,8 +38,13 @@ class Ticker:
         self._time = time
         self._may_claim = may_claim
         self._late: deque[Due] = deque()
+        self._claiming = False
         self.loop = Looper("ticker", self._step, clock)
         self.late_loop = Looper("late ticker", self._late_step, clock)
+
+    def is_behind(self) -> bool:
+        """Whether something is due that is not claimed yet."""
+        return self._claiming or self._until_next() <= 0
 
     async def _step(self) -> float:
         if not self._may_claim():
@@ -52,9 +57,16 @@ class Ticker:
         if late:
             self.late_loop.wake()
         on_time = [each for each in due if not _is_late(each, now)] if late else due
-        if on_time and await self._claim(_planned(on_time, now)):
+        if on_time and await self._claim_on_time(on_time, now):
             return _EARLY_PAUSE
         return self._until_next()
+
+    async def _claim_on_time(self, due: Sequence[Due], now: datetime) -> bool:
+        self._claiming = True
+        try:
+            return await self._claim(_planned(due, now))
+        finally:
+            self._claiming = False
 
     async def _late_step(self) -> float:
         if not self._late or not self._may_claim():

@@ -10,6 +10,7 @@ from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
 from app.domain.run import State, Trigger
 from app.scheduler.observer import NoObserver
+from app.scheduler.recorder import LINGER
 from app.scheduler.runner import SHUT_DOWN
 from app.scheduler.service import STALLED_AFTER, Options, Ports, SchedulerService
 from app.scheduler.upkeep import TEND_EVERY
@@ -341,3 +342,21 @@ async def test_a_loop_that_stands_still_is_told_and_one_that_waits_is_not(
     assert service.stalled() == []
     await pass_time(clock, 2, LOOPS - 1)
     assert service.stalled() == ["follower"]
+
+
+async def test_results_wait_while_others_are_due(
+    service: SchedulerService, store: FakeStore, target: FakeTarget, clock: FakeClock
+) -> None:
+    """Neither claimed yet, nor in the dispatcher's queue."""
+    store.jobs = {1: job(1)}
+    await service.start()
+    await target.wait_for(1)
+    store.held["claim"] = asyncio.Event()
+    service.entries.put(job(2))
+    service.ticker.loop.wake()
+    await store.until_called("claim", 2)
+    await pass_time(clock, 2 * LINGER, LOOPS - 1, step=LINGER)
+    assert store.recorded == []
+    store.held["claim"].set()
+    await pass_time(clock, LINGER, LOOPS, step=LINGER)
+    assert store.recorded

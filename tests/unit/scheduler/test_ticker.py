@@ -55,6 +55,19 @@ async def test_many_jobs_that_are_due_at_once_are_claimed_in_batches(rig: Rig) -
     assert rig.entries.next_wakeup() == NOON + MINUTE
 
 
+async def test_it_is_behind_until_all_that_is_due_is_claimed(rig: Rig) -> None:
+    await rig.time.look()
+    rig.put(job(1))
+    assert rig.ticker.is_behind()
+    rig.store.held["claim"] = asyncio.Event()
+    rig.ticker.loop.start()
+    await rig.store.until_called("claim")
+    assert rig.ticker.is_behind()
+    rig.store.held["claim"].set()
+    await rig.clock.block_until(1)
+    assert not rig.ticker.is_behind()
+
+
 async def test_a_loop_that_is_woken_an_hour_late_accounts_for_every_occurrence(rig: Rig) -> None:
     rig.put(job(1, NOON))
     await rig.start()
