@@ -86,7 +86,7 @@ class Metrics:
 
     def recorded(self, run: Finished, became: State) -> None:
         call = run.started.call
-        if call.attempt == 1:
+        if call.attempt == 1 and call.trigger is not Trigger.RETRY:  # which has the instant of the run that it repeats
             self._lag.labels(call.trigger).observe((run.began_at - call.scheduled_for).total_seconds())
         self._duration.observe((run.ended_at - run.began_at).total_seconds())
         if run.outcome is None:

@@ -9,34 +9,36 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
-from app.db.failures import COUNTED, count_failures
+from app.db.failures import count_failures
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import TO_EXPIRE, cron_jobs, job_runs
 from app.db.types import AnyRow
+from app.domain.claim import Recorded
 from app.domain.lifecycle import require
 from app.domain.notice import Event, News
-from app.domain.run import State
+from app.domain.run import COUNTED, State, Trigger
 from app.domain.verdict import DEADLINE
 
 BATCH = 1000
 
 
-async def expire(database: Database) -> int:
-    """End a batch of them; say how many. Jobs are locked first, as everywhere, since their failures are counted."""
+async def expire(database: Database) -> Recorded:
+    """End a batch of them. Jobs are locked first, as everywhere, since their failures are counted."""
     run = job_runs.c
     late = select(run.job_id).where(text(TO_EXPIRE), run.deadline_at <= database.now).limit(BATCH)
     async with database.read() as connection:
         asked = set(await connection.scalars(late))
     if not asked:
-        return 0
+        return Recorded()
     async with database.begin() as connection:
         jobs = await _lock_jobs(database, connection, asked)
         found = await _locked(database, connection, asked)
         await _end(database, connection, found)
         await count_failures(connection, found, failing=True)
         await _tell(connection, jobs, found)
-    return len(found)
+    counted = any(row.trigger in COUNTED for row in found)
+    return Recorded(failing=counted, became=[(State.FAILED, Trigger(row.trigger)) for row in found])
 
 
 async def _lock_jobs(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> dict[UUID, AnyRow]:

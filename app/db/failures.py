@@ -12,9 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import cron_jobs
 from app.db.types import AnyRow
-from app.domain.run import Trigger
-
-COUNTED = {Trigger.SCHEDULE, Trigger.CATCH_UP}
+from app.domain.run import COUNTED
 
 
 async def count_failures(connection: AsyncConnection, runs: Iterable[AnyRow], **facts: Any) -> None:

@@ -11,12 +11,10 @@ from uuid import UUID
 from app.domain.claim import Finished
 from app.domain.lifecycle import ENDED
 from app.domain.notice import Event, News
-from app.domain.run import State, Trigger
+from app.domain.run import COUNTED, State, Trigger
 from app.domain.verdict import Verdict
 
 FACTS = ("last_run", "last_error", "last_success", "last_success_run", "failures_in_a_row", "failing")
-
-_COUNTED = {Trigger.SCHEDULE, Trigger.CATCH_UP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class JobFacts:
         """What people start by hand may end a row of failures, and makes none longer."""
         if became is State.SUCCEEDED:
             return replace(self, failures_in_a_row=0, failing=False)
-        if became not in {State.FAILED, State.LOST} or run.started.call.trigger not in _COUNTED:
+        if became not in {State.FAILED, State.LOST} or run.started.call.trigger not in COUNTED:
             return self
         failing = self.failing or became is State.FAILED
         return replace(self, failures_in_a_row=self.failures_in_a_row + 1, failing=failing)

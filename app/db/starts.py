@@ -125,7 +125,7 @@ class StartTransaction:
             room = await with_room(connection, gates, limit, now)
             return Opened(await first_of(connection, room, full_hosts, limit) if room else [], waited_for=True)
 
-    async def expire(self) -> int:
+    async def expire(self) -> Recorded:
         return await expire(self._database)
 
     async def time_out(self) -> Recorded:

@@ -85,8 +85,8 @@ class Recorded:
     """What the ledger made of finished calls.
 
     `states`: where each run stands that was still held, by its id; what is not here was discarded. `queued`: those that
-    are pending again. `failing`: whether a job has failed as often in a row as it may. `became`: where each run stands,
-    and why it existed.
+    are pending again. `failing`: whether a job may have failed as often in a row as it is allowed to. `became`: where
+    each run stands, and why it existed.
     """
 
     states: dict[UUID, State] = field(default_factory=dict)

@@ -21,6 +21,10 @@ class Trigger(StrEnum):
     NOTIFY = "notify"
 
 
+COUNTED = frozenset({Trigger.SCHEDULE, Trigger.CATCH_UP})
+"""Their failures in a row count, and a job that begins to fail tells of them. What people start is their affair."""
+
+
 class State(StrEnum):
     """Where a run stands."""
 

@@ -30,7 +30,7 @@ LOOK_EVERY = 1.0
 class Dispatcher:
     """Starts what this replica queued, and what the ledger has pending and nobody starts.
 
-    `on_timed_out` is told what became of runs whose callback did not come.
+    `on_timed_out` is told what became of runs whose callback, or whose call, did not come in time.
     """
 
     def __init__(
@@ -116,10 +116,9 @@ class Dispatcher:
         regular = self._clock.monotonic() >= self._next_look
         if regular:
             self._next_look = self._clock.monotonic() + LOOK_EVERY
-            await self._store.expire()
-            timed_out = await self._store.time_out()
-            self.enqueue(timed_out.queued)
-            self._on_timed_out(timed_out)
+            for timed_out in (await self._store.expire(), await self._store.time_out()):
+                self.enqueue(timed_out.queued)
+                self._on_timed_out(timed_out)
         if not self._slots.free:
             self._has_more = self._has_more or regular
             return

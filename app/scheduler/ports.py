@@ -71,8 +71,8 @@ class StartStore(Protocol):
         """Runs that were held up and may have room now, the first at each gate."""
         ...
 
-    async def expire(self) -> int:
-        """End pending runs whose deadline has passed; say how many."""
+    async def expire(self) -> Recorded:
+        """End pending runs whose deadline has passed."""
         ...
 
     async def time_out(self) -> Recorded:

@@ -109,6 +109,14 @@ def test_lag_is_that_of_the_first_attempt_and_duration_that_of_each() -> None:
     assert found["cronledger_calls_cut_off_total"] == 1
 
 
+def test_a_retry_by_hand_is_not_late_by_the_age_of_what_it_repeats() -> None:
+    metrics = Metrics()
+    metrics.recorded(finished(Outcome(error=None), trigger=Trigger.RETRY), State.SUCCEEDED)
+    found = scraped(metrics)
+    assert not any(name.startswith("cronledger_run_lag_seconds_count") for name in found)
+    assert found["cronledger_call_duration_seconds_count"] == 1
+
+
 def test_runs_that_no_call_ended_are_counted() -> None:
     metrics = Metrics()
     metrics.ended(State.CANCELED, Trigger.MANUAL)

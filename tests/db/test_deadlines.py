@@ -24,21 +24,21 @@ async def _pending(ledger: Ledger, clock: FakeClock, **more: Any) -> PersistedJo
 async def test_a_pending_run_fails_when_its_deadline_comes(ledger: Ledger, clock: FakeClock) -> None:
     job = await _pending(ledger, clock)
     clock.step(10 * SECOND - JUST)
-    assert await ledger.starts.expire() == 0
+    assert len((await ledger.starts.expire()).became) == 0
     clock.step(JUST)
     assert await ledger.starts.start(ME, [queued(await ledger.run_of(job))]) == []
-    assert await ledger.starts.expire() == 1
+    assert len((await ledger.starts.expire()).became) == 1
     run = await ledger.run_of(job)
     assert (run.state, run.reason, run.finished_at, run.attempt) == ("failed", "deadline", DUE + 10 * SECOND, 0)
     assert (await ledger.row_of(job)).failures_in_a_row == 1
-    assert await ledger.starts.expire() == 0
+    assert len((await ledger.starts.expire()).became) == 0
 
 
 async def test_a_run_that_is_held_up_waits_no_longer_than_its_deadline(ledger: Ledger, clock: FakeClock) -> None:
     job = await _pending(ledger, clock)
     await ledger.execute("UPDATE job_runs SET waiting_for = 'limit warehouse'")
     clock.step(10 * SECOND)
-    assert await ledger.starts.expire() == 1
+    assert len((await ledger.starts.expire()).became) == 1
     run = await ledger.run_of(job)
     assert (run.state, run.waiting_for) == ("failed", None)
 
@@ -58,15 +58,24 @@ async def test_a_manual_run_that_is_late_counts_for_nothing(ledger: Ledger, cloc
     job = await ledger.create(policies=Policies(deadline_seconds=10))
     await ledger.runs.trigger("job")
     clock.step(10 * SECOND)
-    assert await ledger.starts.expire() == 1
+    recorded = await ledger.starts.expire()
+    assert (recorded.became, recorded.failing) == ([("failed", "manual")], False)
     assert (await ledger.row_of(job)).failures_in_a_row == 0
+
+
+async def test_what_came_too_late_is_told_by_state_and_trigger(ledger: Ledger, clock: FakeClock) -> None:
+    await _pending(ledger, clock)
+    await ledger.runs.trigger("job")
+    clock.step(10 * SECOND)
+    recorded = await ledger.starts.expire()
+    assert (sorted(recorded.became), recorded.failing) == ([("failed", "manual"), ("failed", "schedule")], True)
 
 
 async def test_a_call_under_way_is_left_to_whoever_makes_it(ledger: Ledger, clock: FakeClock) -> None:
     job = await _pending(ledger, clock)
     await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
     clock.step(MINUTE)
-    assert await ledger.starts.expire() == 0
+    assert len((await ledger.starts.expire()).became) == 0
     assert states(await ledger.runs_of(job)) == ["running"]
 
 
@@ -82,8 +91,8 @@ async def test_a_run_that_another_holds_is_left_for_the_next_look(postgres: Ledg
     await _pending(postgres, clock)
     clock.step(10 * SECOND)
     async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE"):
-        assert await postgres.starts.expire() == 0
-    assert await postgres.starts.expire() == 1
+        assert len((await postgres.starts.expire()).became) == 0
+    assert len((await postgres.starts.expire()).became) == 1
 
 
 async def test_a_run_with_jitter_is_pending_until_it_is_due(ledger: Ledger, clock: FakeClock) -> None:

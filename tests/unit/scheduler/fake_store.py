@@ -35,6 +35,7 @@ class FakeStore:
         self.set_asides: list[tuple[int, str]] = []
         self.failing: list[int] = []
         self.timed_out = Recorded()
+        self.expired = Recorded()
         self.joined: list[UUID] = []
         self.cancels: set[Held] = set()
         self.resumed: list[int] = []
@@ -116,9 +117,10 @@ class FakeStore:
             runs = [run for run in self.held_up if self.gates_open and run.host not in full_hosts]
             return Opened(runs[:limit], waited_for=bool(self.held_up))
 
-    async def expire(self) -> int:
+    async def expire(self) -> Recorded:
         async with self._doing("expire"):
-            return 0
+            expired, self.expired = self.expired, Recorded()
+            return expired
 
     async def time_out(self) -> Recorded:
         async with self._doing("time_out"):

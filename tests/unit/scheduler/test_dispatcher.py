@@ -324,6 +324,12 @@ async def test_deadlines_are_looked_at_each_second_with_places_or_without(rig: R
     assert rig.store.calls.count("expire") == seen + 3
 
 
+async def test_what_is_past_its_deadline_is_told(rig: Rig) -> None:
+    rig.store.expired = Recorded(became=[(State.FAILED, Trigger.SCHEDULE)])
+    await pass_time(rig.clock, LOOK_EVERY, ALONE)
+    assert [recorded.became for recorded in rig.timed_out if recorded.became] == [[("failed", "schedule")]]
+
+
 async def test_attempts_without_their_callback_are_looked_for_each_second_and_made_again(rig: Rig) -> None:
     seen = rig.store.calls.count("time_out")
     rig.store.timed_out = Recorded(queued=[queued(1)], became=[(State.PENDING, Trigger.SCHEDULE)])
