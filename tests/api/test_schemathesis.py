@@ -142,9 +142,9 @@ def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, 
     return query
 
 
-def with_a_run_that_there_is(context: Any, path: dict[str, Any]) -> dict[str, Any]:
+def with_a_run_that_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
     """Of those that are there, which no id that is drawn would meet, most have ended."""
-    if context.operation.definition.raw["operationId"] in {"cancelRun", "retryRun"}:
+    if path and context.operation.definition.raw["operationId"] in {"cancelRun", "retryRun"}:
         return path | {"run_id": str(context.operation.app.state.held_up)}
     return path
 
