@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app.api import cursors
 from app.api.dependencies import Asked, IfMatch, IfNoneMatch, Name, answer
 from app.api.described import ETAG, JOB, LOCATION, NOT_MODIFIED, PAGE, Responses, failing
+from app.api.dry_run import JOB_OR_REHEARSED, REHEARSED, Changing, rehearsed_answer
 from app.api.etag import etag, is_known, wanted_version
 from app.api.links import next_link
 from app.api.paths import job_path
@@ -42,12 +43,16 @@ _PUT_EXAMPLES: dict[str, Any] = {"a job": {"value": {name: value for name, value
     summary="Create a job",
     status_code=201,
     response_model=JobOut,
-    responses=_MADE | failing(409),
+    responses=_MADE | REHEARSED | failing(409),
 )
 async def create_job(
-    request: Request, asked: Asked, job: Annotated[JobIn, Body(openapi_examples={"a job": {"value": EXAMPLE}})]
+    request: Request,
+    jobs: Changing,
+    job: Annotated[JobIn, Body(openapi_examples={"a job": {"value": EXAMPLE}})],
 ) -> Response:
-    made = await asked.jobs.create(job.definition(job.name), zone_given="timezone" in job.model_fields_set)
+    made = await jobs.create(job.definition(job.name), zone_given="timezone" in job.model_fields_set)
+    if jobs.rehearses:
+        return await rehearsed_answer(jobs, made)
     return job_answer(made, 201, location=job_path(request, made.name))
 
 
@@ -79,11 +84,11 @@ async def get_job(asked: Asked, name: Name, if_none_match: IfNoneMatch = None) -
     operation_id="putJob",
     summary="Create or replace a job",
     response_model=JobOut,
-    responses=JOB | _MADE | failing(409, 412),
+    responses=JOB_OR_REHEARSED | _MADE | failing(409, 412),
 )
 async def put_job(
     request: Request,
-    asked: Asked,
+    jobs: Changing,
     name: Name,
     job: Annotated[JobPut, Body(openapi_examples=_PUT_EXAMPLES)],
     if_match: IfMatch = None,
@@ -93,12 +98,14 @@ async def put_job(
         raise InvalidInput(
             f"The body names the job {job.name}.", field="name", remedy="Use the name of the path, or leave it out."
         )
-    version = await wanted_version(asked.jobs, name, if_match)
+    version = await wanted_version(jobs, name, if_match)
     if not re.fullmatch(NAME_PATTERN, name):
-        version = await _version_of_adopted(asked.jobs, name) if version is None else version
-    stored, is_new = await asked.jobs.replace(
+        version = await _version_of_adopted(jobs, name) if version is None else version
+    stored, is_new = await jobs.replace(
         job.definition(name), if_version=version, zone_given="timezone" in job.model_fields_set
     )
+    if jobs.rehearses:
+        return await rehearsed_answer(jobs, stored)
     return job_answer(stored, 201, location=job_path(request, name)) if is_new else job_answer(stored)
 
 
@@ -107,11 +114,11 @@ async def put_job(
     operation_id="patchJob",
     summary="Change a job",
     response_model=JobOut,
-    responses=JOB | failing(404, 412),
+    responses=JOB_OR_REHEARSED | failing(404, 412),
     openapi_extra=_PATCH_TYPE,
 )
 async def patch_job(
-    asked: Asked,
+    jobs: Changing,
     name: Name,
     patch: Annotated[JobPatch, Body(openapi_examples=_PATCH_EXAMPLES)],
     if_match: IfMatch = None,
@@ -128,8 +135,9 @@ async def patch_job(
         except ValidationError as error:
             raise RequestValidationError([each | {"loc": ("body", *each["loc"])} for each in error.errors()]) from error
 
-    version = await wanted_version(asked.jobs, name, if_match)
-    return job_answer(await asked.jobs.edit(name, edited, if_version=version, zone_given=_keeps_zone(given)))
+    version = await wanted_version(jobs, name, if_match)
+    changed = await jobs.edit(name, edited, if_version=version, zone_given=_keeps_zone(given))
+    return await rehearsed_answer(jobs, changed) if jobs.rehearses else job_answer(changed)
 
 
 @router.delete(

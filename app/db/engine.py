@@ -31,15 +31,25 @@ meets, so that the next one passes them over; a bitmap scan visits their rows ea
 _DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 
 
+_Turn = asyncio.Lock | nullcontext[None]
+
+
 class Database:
     """An engine with the clock by which its statements judge what is due."""
 
-    def __init__(self, engine: AsyncEngine, time: TimeSource) -> None:
+    def __init__(
+        self, engine: AsyncEngine, time: TimeSource, *, turn: _Turn | None = None, commits: bool = True
+    ) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
         self._time = time
         # SQLite has one writer; waiting here in turn is fairer than its busy handler, which sleeps and tries again.
-        self._turn: asyncio.Lock | nullcontext[None] = asyncio.Lock() if self.dialect == "sqlite" else nullcontext()
+        self._turn = turn or (asyncio.Lock() if self.dialect == "sqlite" else nullcontext())
+        self._commits = commits
+
+    def rehearsal(self) -> Database:
+        """The same database, of which no transaction is committed."""
+        return Database(self.engine, self._time, turn=self._turn, commits=False)
 
     @property
     def now(self) -> ColumnElement[datetime]:
@@ -53,7 +63,7 @@ class Database:
         """A transaction that may write. Raises StoreUnavailable where the database can't be reached."""
         async with self._turn:
             with _outages():
-                async with self.engine.begin() as connection:
+                async with self.engine.begin() if self._commits else self.engine.connect() as connection:
                     yield connection
 
     @asynccontextmanager

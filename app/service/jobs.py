@@ -21,7 +21,7 @@ from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State
 from app.service.change import anchor_for, change, close_spans, idle_reason
 from app.service.exclusions import exclusions_of, hold_calendars
-from app.service.hooks import SchedulerHooks
+from app.service.hooks import NoScheduler, SchedulerHooks
 from app.service.pauses import awake, pause
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
@@ -36,14 +36,29 @@ Edit = Callable[[PersistedJob], JobDefinition]
 class JobService:
     """Raises the errors of `domain.errors`; `if_version` is the version that the caller saw, or None for any.
 
-    `reachable` says whether targets can call this service back.
+    `reachable` says whether targets can call this service back, `rehearses` whether nothing of what it does stays.
     """
 
-    def __init__(self, database: Database, hooks: SchedulerHooks, targets: Targets, *, reachable: bool = True) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hooks: SchedulerHooks,
+        targets: Targets,
+        *,
+        reachable: bool = True,
+        rehearses: bool = False,
+    ) -> None:
         self._database = database
         self._hooks = hooks
         self._targets = targets
         self._reachable = reachable
+        self.rehearses = rehearses
+
+    def rehearsal(self) -> JobService:
+        """One that does all the same, and of which nothing stays."""
+        return JobService(
+            self._database.rehearsal(), NoScheduler(), self._targets, reachable=self._reachable, rehearses=True
+        )
 
     async def get(self, name: str) -> PersistedJob:
         async with reading(self._database) as tx:
@@ -124,16 +139,20 @@ class JobService:
         self._hooks.runs_ended((State.CANCELED, trigger) for trigger in canceled)
 
     async def next_times(self, name: str, count: int) -> tuple[PersistedJob, list[datetime], list[str | None]]:
+        job = await self.get(name)
+        return job, *await self.upcoming(job, count)
+
+    async def upcoming(self, job: PersistedJob, count: int) -> tuple[list[datetime], list[str | None]]:
         """What the schedule says from the next run on, also of a job that is paused, and what excludes each of it."""
-        async with reading(self._database) as tx:
-            job, at = found(await tx.jobs.get(name), name), await tx.time()
-            exclusions = (await exclusions_of(tx, [job]))[job.id]
         if job.problem is not None:
-            return job, [], []
+            return [], []
+        async with reading(self._database) as tx:
+            at = await tx.time()
+            exclusions = (await exclusions_of(tx, [job]))[job.id]
         after = at if job.next_run is None else min(at, job.next_run - RESOLUTION)
         left = remaining(job.policies, job.runs_made)
         recurrence = Recurrence.of(job, job.anchor)
-        return job, *await to_thread(_times, recurrence, exclusions, after, count, count if left is None else left)
+        return await to_thread(_times, recurrence, exclusions, after, count, count if left is None else left)
 
     def _checked(self, definition: JobDefinition, *, zone_given: bool) -> JobDefinition:
         if not self._reachable:

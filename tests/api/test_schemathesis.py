@@ -20,6 +20,7 @@ from app.api import cursors
 from app.api.application import build_api
 from app.api.schemas.calendar import ICALENDAR
 from app.db.engine import connect
+from app.domain.calendar import CalendarDefinition
 from app.domain.job import JobDefinition
 from app.domain.policies import Policies
 from app.domain.schedule import timezones
@@ -28,6 +29,7 @@ from app.service.services import Services
 from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
 
 SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
+CALENDAR = "there"
 ENDPOINT = "http://one.example/hook"
 ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
 FILE = ICALENDAR.replace("20271224", "{day:%Y%m%d}")
@@ -98,6 +100,7 @@ def app(database_url: str) -> Iterator[FastAPI]:
         app.state.services = build_services(database, scheduler)
         app.state.metrics = metrics
         await scheduler.start()
+        await app.state.services.calendars.create(CalendarDefinition(name=CALENDAR))
         app.state.held_up = await a_run_that_waits(app.state.services)
         yield
         await scheduler.stop(0)
@@ -118,7 +121,7 @@ async def a_run_that_waits(services: Services) -> UUID:
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
     schema.hook("map_query")(with_a_cursor_of_its_kind)
-    schema.hook("map_path_parameters")(with_a_run_that_there_is)
+    schema.hook("map_path_parameters")(with_what_there_is)
     failures: list[str] = []
     succeeded: set[str] = set()
     for event in from_schema(schema).execute():
@@ -142,10 +145,15 @@ def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, 
     return query
 
 
-def with_a_run_that_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Of those that are there, which no id that is drawn would meet, most have ended."""
-    if path and context.operation.definition.raw["operationId"] in {"cancelRun", "retryRun"}:
+def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Nothing that is drawn would meet a run, of which most have ended, nor a calendar that was not deleted."""
+    operation = context.operation.definition.raw["operationId"]
+    if path and operation in {"cancelRun", "retryRun"}:
         return path | {"run_id": str(context.operation.app.state.held_up)}
+    if path and operation == "importCalendar":
+        return path | {"name": CALENDAR}
+    if path and operation == "deleteCalendar" and path["name"] == CALENDAR:
+        return path | {"name": "gone"}
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -96,6 +97,16 @@ class NextTime(BaseModel):
     @classmethod
     def of(cls, time: LocalTime) -> Self:
         return cls(at=time.at, local=time.local, excluded=time.excluded)
+
+
+class RehearsedJob(JobOut):
+    """A job as it would be: its id is another one when it is made."""
+
+    next_times: list[NextTime] = Field(description="The first five, soonest first.")
+
+    @classmethod
+    def of_next(cls, job: PersistedJob, times: Iterable[NextTime]) -> Self:
+        return cls(**dict(JobOut.of(job)), next_times=list(times))
 
 
 class NextTimes(BaseModel):
