@@ -21,7 +21,6 @@ from app.db.changes import PostgresChangeFeed
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database, connect
 from app.db.job_rows import JobRowSource
-from app.db.partitions import PartitionKeeper
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
@@ -34,6 +33,8 @@ from app.scheduler.service import Options, Ports, SchedulerService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
 from app.service.failing import FailingJobs
+from app.service.housekeeping import Housekeeping
+from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
@@ -104,7 +105,7 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         pauses=TimedPauses(database),
         failing=FailingJobs(database),
         members=ReplicaRepository(database),
-        keeper=PartitionKeeper(database),
+        keeper=Housekeeping(database),
         target=target,
         feed=PostgresChangeFeed(settings.database_url) if listens else None,
     )
@@ -126,6 +127,7 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         limits=LimitService(database),
         runs=RunService(database, scheduler),
         callbacks=CallbackService(database, scheduler),
+        idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,

@@ -11,6 +11,7 @@ from app.api.dependencies import Asked, IfMatch, Name, answer
 from app.api.described import JOB, QUEUED, failing
 from app.api.etag import wanted_version
 from app.api.jobs import job_answer
+from app.api.once import OnceRoute
 from app.api.paths import run_path
 from app.api.schemas.job import JobOut, NextTime, NextTimes
 from app.api.schemas.note import PAUSE_EXAMPLES, PauseIn
@@ -18,7 +19,7 @@ from app.api.schemas.page import Limit
 from app.api.schemas.run import RunOut
 from app.service.preview import local_times
 
-router = APIRouter(prefix="/v1/jobs/{name:segment}", tags=["Jobs"])
+router = APIRouter(prefix="/v1/jobs/{name:segment}", tags=["Jobs"], route_class=OnceRoute)
 
 
 class NextQuery(BaseModel):

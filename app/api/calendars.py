@@ -11,6 +11,7 @@ from app.api.dependencies import Asked, IfMatch, IfNoneMatch, answer
 from app.api.described import ETAG, LOCATION, NOT_MODIFIED, PAGE, Responses, failing
 from app.api.etag import etag, is_known, wanted_version
 from app.api.links import next_link
+from app.api.once import OnceRoute
 from app.api.paths import calendar_path
 from app.api.problems import Kind, problem
 from app.api.schemas.calendar import (
@@ -27,7 +28,7 @@ from app.api.schemas.page import PageQuery
 from app.domain.calendar import PersistedCalendar
 from app.domain.errors import InvalidInput
 
-router = APIRouter(prefix="/v1/calendars", tags=["Calendars"])
+router = APIRouter(prefix="/v1/calendars", tags=["Calendars"], route_class=OnceRoute)
 
 _CALENDAR: Responses = {200: {"description": "The calendar.", "headers": ETAG}}
 _MADE: Responses = {

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Body, Path, Response
 from app.api import cursors
 from app.api.dependencies import Asked
 from app.api.described import Responses, failing
+from app.api.once import OnceRoute
 from app.api.schemas.callback import EXAMPLES, CallbackIn
 from app.domain.errors import CallbackNotFound
 
-router = APIRouter(prefix="/v1/callbacks", tags=["Callbacks"])
+router = APIRouter(prefix="/v1/callbacks", tags=["Callbacks"], route_class=OnceRoute)
 
 _HEARD: Responses = {204: {"description": "It was heard."}}
 

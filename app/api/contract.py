@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.api import once
 from app.api.described import failing, problem_responses
 from app.api.examples import EXAMPLES
 from app.api.problems import FieldError, Problem
@@ -39,8 +40,10 @@ _NEEDS_NO_DATABASE = {"listEntries"}
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """The document with every error response; changes it in place."""
     for path in document["paths"].values():
-        for operation in path.values():
-            _complete_responses(operation)
+        for method, operation in path.items():
+            if method == "post":
+                operation.setdefault("parameters", []).append(once.PARAMETER)
+            _complete_responses(operation, {409} if method == "post" else set())
             _complete_parameters(operation)
     _complete_schemas(document["components"]["schemas"])
     document["components"]["responses"] = problem_responses()
@@ -56,10 +59,11 @@ def _complete_parameters(operation: dict[str, Any]) -> None:
                 schema |= kind
 
 
-def _complete_responses(operation: dict[str, Any]) -> None:
+def _complete_responses(operation: dict[str, Any], more: set[int]) -> None:
     responses = operation["responses"]
     referred = [int(status) for status, response in responses.items() if "$ref" in response]
-    problems = {str(status): response for status, response in failing(*referred, *_failures(operation)).items()}
+    statuses = {*referred, *_failures(operation), *more}
+    problems = {str(status): response for status, response in failing(*statuses).items()}
     operation["responses"] = dict(sorted((responses | problems).items()))
 
 

@@ -15,6 +15,7 @@ from app.api.described import ETAG, JOB, LOCATION, NOT_MODIFIED, PAGE, Responses
 from app.api.dry_run import JOB_OR_REHEARSED, REHEARSED, Changing, rehearsed_answer
 from app.api.etag import etag, is_known, wanted_version
 from app.api.links import next_link
+from app.api.once import OnceRoute
 from app.api.paths import job_path
 from app.api.schemas.fields import NAME_PATTERN
 from app.api.schemas.job import JobOut, JobPage, JobQuery
@@ -23,7 +24,7 @@ from app.domain.errors import InvalidInput, JobNotFound
 from app.domain.job import JobDefinition, PersistedJob
 from app.service.jobs import JobService
 
-router = APIRouter(prefix="/v1/jobs", tags=["Jobs"])
+router = APIRouter(prefix="/v1/jobs", tags=["Jobs"], route_class=OnceRoute)
 
 _MADE: Responses = {201: {"description": "The job was made.", "headers": LOCATION | ETAG, "model": JobOut}}
 _GONE: Responses = {204: {"description": "The job is gone."}}

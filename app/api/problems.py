@@ -43,6 +43,18 @@ class Kind(Enum):
         "The calendar is in use",
         "The job nightly-report names the calendar holidays.",
     )
+    REQUEST_IN_FLIGHT = (
+        "request-in-flight",
+        409,
+        "The request is under way",
+        "The request that was sent with this key before is still being carried out.",
+    )
+    ANSWER_LOST = (
+        "answer-lost",
+        409,
+        "The answer was lost",
+        "The request that was sent with this key was carried out, and its answer was lost.",
+    )
     VERSION_MISMATCH = (
         "version-mismatch",
         412,
@@ -73,6 +85,12 @@ class Kind(Enum):
         "The event at line 12: DTSTART '2027-13-01' is no date.",
     )
     INVALID_ENDPOINT = ("invalid-endpoint", 422, "The endpoint can't be called", "endpoint: 'ftp://a' is not for HTTP.")
+    IDEMPOTENCY_KEY_REUSED = (
+        "idempotency-key-reused",
+        422,
+        "The key stands for another request",
+        "The key was sent with another request before.",
+    )
     REFUSED_TARGET = (
         "refused-target",
         422,

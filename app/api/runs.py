@@ -11,6 +11,7 @@ from app.api import cursors
 from app.api.dependencies import Asked, Name, answer
 from app.api.described import PAGE, QUEUED, Responses, failing
 from app.api.links import next_link
+from app.api.once import OnceRoute
 from app.api.paths import run_path
 from app.api.schemas.note import CANCEL_EXAMPLES, CancelIn
 from app.api.schemas.run import JobRunQuery, RunOut, RunPage, RunQuery
@@ -19,7 +20,7 @@ from app.domain.errors import RunNotFound
 from app.domain.lifecycle import ENDED
 from app.service.runs import RunService
 
-router = APIRouter(prefix="/v1", tags=["Runs"])
+router = APIRouter(prefix="/v1", tags=["Runs"], route_class=OnceRoute)
 
 _CANCELED: Responses = {
     200: {"description": "The run, which has ended.", "model": RunOut},

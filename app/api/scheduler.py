@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.api.dependencies import Asked, answer
+from app.api.once import OnceRoute
 from app.api.schemas.switch import SwitchOut
 from app.service.switch import SwitchService
 
-router = APIRouter(prefix="/v1/scheduler", tags=["Scheduler"])
+router = APIRouter(prefix="/v1/scheduler", tags=["Scheduler"], route_class=OnceRoute)
 
 
 @router.get("", operation_id="getScheduler", summary="Read the stop switch", response_model=SwitchOut)

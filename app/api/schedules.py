@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from app.api.dependencies import Asked, answer
+from app.api.once import OnceRoute
 from app.api.schemas.job import NextTime
 from app.api.schemas.preview import EXAMPLE, PreviewIn, PreviewOut
 from app.domain.exclude import calendar_names
@@ -17,7 +18,7 @@ from app.domain.exclusion import Source
 from app.domain.recurrence import RESOLUTION
 from app.service.preview import Preview, preview
 
-router = APIRouter(prefix="/v1/schedules", tags=["Schedules"])
+router = APIRouter(prefix="/v1/schedules", tags=["Schedules"], route_class=OnceRoute)
 
 
 @router.post("/preview", operation_id="previewSchedule", summary="Look at a schedule", response_model=PreviewOut)

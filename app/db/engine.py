@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,20 @@ meets, so that the next one passes them over; a bitmap scan visits their rows ea
 """
 
 _DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+
+
+_before_commit: ContextVar[Callable[[AsyncConnection], Awaitable[None]] | None]
+_before_commit = ContextVar("before commit", default=None)
+
+
+@contextmanager
+def before_commit(last: Callable[[AsyncConnection], Awaitable[None]]) -> Iterator[None]:
+    """What each transaction that this task begins meanwhile is to do at its end, as its last."""
+    token = _before_commit.set(last)
+    try:
+        yield
+    finally:
+        _before_commit.reset(token)
 
 
 _Turn = asyncio.Lock | nullcontext[None]
@@ -65,6 +80,8 @@ class Database:
             with _outages():
                 async with self.engine.begin() if self._commits else self.engine.connect() as connection:
                     yield connection
+                    if (last := _before_commit.get()) is not None:
+                        await last(connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

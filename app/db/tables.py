@@ -222,6 +222,19 @@ calendars = Table(
     sqlite_autoincrement=True,  # replicas keep what they have read by id and version
 )
 
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("carried_out", Boolean, nullable=False, server_default=false()),
+    Column("status", Integer),
+    Column("headers", json_column()),
+    Column("body", Text),
+    Index("idx_idempotency_keys_begun_at", "begun_at"),
+)
+
 scheduler_switch = Table(
     "scheduler_switch",
     metadata,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.calendars import CalendarRepository
 from app.db.changes import notify_change
 from app.db.engine import Database
+from app.db.idempotency import IdempotencyRepository
 from app.db.jobs import JobRepository
 from app.db.limits import LimitRepository
 from app.db.runs import RunRepository
@@ -34,6 +35,7 @@ class Transaction:
         self.spans = SpanRepository(connection)
         self.versions = VersionRepository(connection)
         self.switch = SwitchRepository(connection)
+        self.idempotency = IdempotencyRepository(connection)
 
     async def time(self) -> datetime:
         """The database's clock at this moment of the transaction."""

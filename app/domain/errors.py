@@ -40,6 +40,10 @@ class InvalidCalendar(InvalidInput):
     """The file is not a calendar that can be read."""
 
 
+class IdempotencyKeyReused(InvalidInput):
+    """The key stands for another request."""
+
+
 class InvalidEndpoint(InvalidInput):
     """The endpoint is not a URL that can be called."""
 
@@ -82,6 +86,14 @@ class NameTaken(Conflict):
 
 class CalendarInUse(Conflict):
     """There are jobs that leave out what this calendar names."""
+
+
+class RequestInFlight(Conflict):
+    """The request that was sent with this key before is still being carried out."""
+
+
+class AnswerLost(Conflict):
+    """The request that was sent with this key was carried out, and its answer was lost."""
 
 
 class VersionMismatch(CronledgerError):

@@ -8,6 +8,7 @@ from app.db.engine import Database
 from app.scheduler.service import SchedulerService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
+from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.runs import RunService
@@ -23,6 +24,7 @@ class Services:
     limits: LimitService
     runs: RunService
     callbacks: CallbackService
+    idempotency: IdempotencyService
     calendars: CalendarService
     switch: SwitchService
     scheduler: SchedulerService

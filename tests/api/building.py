@@ -13,7 +13,6 @@ from app.db.cancellations import CancellationSource
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database
 from app.db.job_rows import JobRowSource
-from app.db.partitions import PartitionKeeper
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
@@ -24,6 +23,8 @@ from app.scheduler.service import Options, Ports, SchedulerService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
 from app.service.failing import FailingJobs
+from app.service.housekeeping import Housekeeping
+from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
@@ -53,7 +54,7 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
         pauses=TimedPauses(database),
         failing=FailingJobs(database),
         members=ReplicaRepository(database),
-        keeper=PartitionKeeper(database),
+        keeper=Housekeeping(database),
         target=Silent(),
     )
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
@@ -66,6 +67,7 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
         limits=LimitService(database),
         runs=RunService(database, scheduler),
         callbacks=CallbackService(database, scheduler),
+        idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,

@@ -19,6 +19,7 @@ TABLES = {
     "alembic_version",
     "calendars",
     "cron_jobs",
+    "idempotency_keys",
     "job_runs",
     "job_spans",
     "job_versions",
