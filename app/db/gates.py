@@ -16,10 +16,8 @@ from app.db.tables import ACTIVE, HELD_UP, job_runs
 from app.db.types import AnyRow
 from app.domain.claim import Held
 from app.domain.gates import Asking, Gates, Limit, Other
-from app.domain.policies import Overlap
+from app.domain.policies import Overlap, Policies
 from app.domain.run import State, Trigger
-
-_KNOWS_WHO_WAITS = {Overlap.QUEUE, Overlap.CANCEL_PREVIOUS}
 
 
 async def read_gates(
@@ -37,10 +35,17 @@ async def read_gates(
             scheduled = row.trigger == Trigger.SCHEDULE
             called, between = row.state == State.RUNNING, row.state == State.PENDING
             gates.active[row.job_id].append(Other(row.id, scheduled, called=called, between=between))
-    queues = {run.job_id for run in asking if run.policies.overlap in _KNOWS_WHO_WAITS}
+    queues = {run.job_id for run in asking if _knows_who_waits(run.policies)}
     for row in await _held_up(connection, queues):
         gates.waiting[row.job_id].append(Other(row.id, scheduled=True, waiting_for=row.waiting_for))
     return gates
+
+
+def _knows_who_waits(policies: Policies) -> bool:
+    """Where runs are skipped, only a limit makes any wait."""
+    if policies.overlap is Overlap.SKIP:
+        return policies.concurrency_key is not None
+    return policies.overlap is not Overlap.ALLOW
 
 
 async def active_runs(connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:

@@ -38,9 +38,16 @@ async def with_room(connection: AsyncConnection, gates: Iterable[str], most: int
 
 
 async def first_of(
-    connection: AsyncConnection, room: dict[str, int], full_hosts: Collection[str], most: int
+    connection: AsyncConnection,
+    room: dict[str, int],
+    full_hosts: Collection[str],
+    crowded_hosts: Collection[str],
+    most: int,
 ) -> list[Queued]:
-    """At each gate the first that wait there: those that have begun, then in turn; what is caught up comes last."""
+    """At each gate the first that wait there: those that have begun, then in turn; what is caught up comes last.
+
+    It is left out where its host is crowded, the others where theirs is full.
+    """
     run, job, dialect = job_runs.c, cron_jobs.c, connection.dialect.name
     open_gates = rows(dialect, {"gate": String(), "room": Integer()})
     caught_up = run.trigger == Trigger.CATCH_UP
@@ -52,10 +59,11 @@ async def first_of(
         .add_columns(open_gates.c.room, place.label("place"))
         .join_from(job_runs, open_gates, open_gates.c.gate == run.waiting_for)
         .join(cron_jobs, job.uid == run.job_id)
-        .where(text(HELD_UP), job.host.not_in(full_hosts))
+        .where(text(HELD_UP), job.host.not_in(full_hosts), ~caught_up | job.host.not_in(crowded_hosts))
         .subquery()
     )
     query = select(waiting).where(waiting.c.place <= waiting.c.room)
     query = query.order_by(waiting.c.caught_up, waiting.c.due_at).limit(most)
     sent = encode(dialect, ({"gate": gate, "room": free} for gate, free in room.items()))
-    return [Queued(row.id, row.ledger_at, row.host) for row in await connection.execute(query, {"rows": sent})]
+    found = await connection.execute(query, {"rows": sent})
+    return [Queued(row.id, row.ledger_at, row.host, yields=row.caught_up) for row in found]

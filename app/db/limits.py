@@ -36,7 +36,10 @@ class LimitRepository:
         ).on_conflict_do_nothing()
         if (await self._connection.execute(made)).rowcount:
             return True
-        [row] = await self._rows(select(limits).where(limits.c.key == key).with_for_update(key_share=True))
+        found = await self._rows(select(limits).where(limits.c.key == key).with_for_update(key_share=True))
+        if not found:  # somebody deleted it between our insert and our look
+            return await self.put(key, max_concurrency, rate_per_second, at)
+        [row] = found
         left = burst(rate_per_second) if row.rate_per_second is None else tokens(row, at)
         kept = values | {"tokens": min(left, burst(rate_per_second)), "refilled_at": at}
         await self._connection.execute(update(limits).where(limits.c.key == key).values(kept))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.insert_runs import insert_runs
 from app.db.partitions import make_partitions
-from app.db.tables import HELD_UP, job_runs
+from app.db.tables import FREE, HELD_UP, job_runs
 from app.db.types import AnyRow
 from app.domain.gates import CATCH_UP_RATE
 from app.domain.identity import ledger_window
@@ -73,12 +73,14 @@ class RunRepository:
 
         Why each of them existed.
         """
-        run = job_runs.c
-        pending = (run.job_id == job_id) & (run.state == State.PENDING)
-        found = await self._connection.scalars(select(run.trigger).where(pending).order_by(run.id).with_for_update())
-        triggers = [Trigger(each) for each in found]
-        ended = _ending(State.CANCELED, reason, at)
-        await self._connection.execute(update(job_runs).where(pending).values(ended))
+        run, triggers = job_runs.c, list[Trigger]()
+        for which in (FREE, HELD_UP):  # each has an index; without one, all that the job ever ran would be read
+            pending = (run.job_id == job_id) & text(which)
+            found = await self._connection.scalars(
+                select(run.trigger).where(pending).order_by(run.id).with_for_update()
+            )
+            triggers += map(Trigger, found)
+            await self._connection.execute(update(job_runs).where(pending).values(_ending(State.CANCELED, reason, at)))
         return triggers
 
     async def judge_anew(self, job_id: UUID) -> None:

@@ -116,14 +116,15 @@ class StartTransaction:
         async with self._database.read() as connection:
             return [Queued(row.id, row.ledger_at, row.host) for row in await connection.execute(query)]
 
-    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
+    async def opened(self, limit: int, full_hosts: Collection[str], crowded_hosts: Collection[str] = ()) -> Opened:
         async with self._database.read() as connection:
             gates = await closed_gates(connection)
             if not gates or limit < 1:
                 return Opened(waited_for=bool(gates))
             now = (await connection.execute(select(self._database.now))).scalar_one()
             room = await with_room(connection, gates, limit, now)
-            return Opened(await first_of(connection, room, full_hosts, limit) if room else [], waited_for=True)
+            found = await first_of(connection, room, full_hosts, crowded_hosts, limit) if room else []
+        return Opened(found, waited_for=True)
 
     async def expire(self) -> Recorded:
         return await expire(self._database)

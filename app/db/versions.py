@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -64,7 +65,8 @@ class VersionRepository:
 def _definition(job: PersistedJob, calendars: Mapping[str, int]) -> dict[str, Any]:
     plain = {name: getattr(job, name) for name in _PLAIN}
     times = {name: getattr(job, name) for name in _TIMES}
-    plain |= {"policies": dump_policies(job.policies)}
+    notify = tuple(replace(rule, headers={}) for rule in job.policies.notify)
+    plain |= {"policies": dump_policies(replace(job.policies, notify=notify))}
     if named := calendar_names(job.policies.exclude):
         plain |= {"calendars": {name: calendars.get(name) for name in named}}
     return plain | {name: None if at is None else at.isoformat() for name, at in times.items()}

@@ -25,13 +25,14 @@ class Candidate:
 class Queued:
     """A pending run, which any replica may start; `host` is the host and port that it will call.
 
-    `due_at` is None where it may start at once.
+    `due_at` is None where it may start at once. `yields`: it is caught up, and leaves room for what is due now.
     """
 
     run_id: UUID
     ledger_at: datetime
     host: str
     due_at: datetime | None = None
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ class Gates:
             case Overlap.ALLOW:
                 return Start()
             case Overlap.SKIP:
-                return Skip(f"overlap: run {active[0].run_id} is active") if active else Start()
+                return self._skip(run, active)
             case Overlap.QUEUE:
                 return self._queue(run, active)
             case Overlap.CANCEL_PREVIOUS:
@@ -191,6 +191,13 @@ class Gates:
     def _go_on(run: Asking, active: list[Other]) -> Decision:
         """A run that has begun goes on, and not beside another: one may have started on its success, which got lost."""
         return Wait(job_gate(run.job_id)) if any(not each.between for each in active) else Start()
+
+    def _skip(self, run: Asking, active: list[Other]) -> Decision:
+        """Also behind one that a limit holds up, or they would pile up there for as long as it is closed."""
+        if active:
+            return Skip(f"overlap: run {active[0].run_id} is active")
+        ahead = next((each for each in self.waiting[run.job_id] if each.run_id < run.run_id), None)
+        return Start() if ahead is None else Skip(f"overlap: run {ahead.run_id} waits")
 
     def _queue(self, run: Asking, active: list[Other]) -> Decision:
         """Where none is active, the first of those that wait is as good as started, and the others follow it."""

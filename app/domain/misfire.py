@@ -23,6 +23,9 @@ ON_TIME = timedelta(seconds=60)
 FRESH_ROWS = 1000
 """So many occurrences within the grace stand in one plan; the next one goes on where it ends."""
 
+SKIPPED_ROWS = 1500
+"""So many misfires that were not to run anyhow have rows beside those that count: a day of minutes has 1,440."""
+
 NO_REPLICA, WINDOW, MAX = "no replica", "window", "max"
 DST = "dst: the clock jumped over it"
 
@@ -103,7 +106,8 @@ def plan(
     """Settle what is due from `first` to `now`; `first` itself always counts as due.
 
     Occurrences within the grace run as they are. Of the misfires before them the newest `max` have a row each, and the
-    policy says which of these run as catch-up; the others are missed. What is excluded is neither. Raises InvalidInput.
+    policy says which of these run as catch-up; the others are missed. What is excluded is neither, and takes the place
+    of none. Raises InvalidInput.
     """
     fresh_from = now - timedelta(seconds=misfire.grace_seconds)
     why_not = partial(_why_skipped, recurrence, exclusions)
@@ -138,23 +142,33 @@ def _misfires(
 ) -> tuple[list[PlannedRun], list[PlannedSpan]]:
     """What becomes of [first, now - grace): the newest as rows, the rest as spans."""
     window_from = now - timedelta(seconds=misfire.window_seconds)
-    newest = _newest(recurrence.accounted(), first, now - timedelta(seconds=misfire.grace_seconds), misfire.max)
-    skipped = {at: reason for at in newest if (reason := why_not(at))}
-    caught_up = _caught_up(misfire.policy, [at for at in newest if at >= window_from and at not in skipped])
-    rows = [_skipped(at, skipped[at]) if at in skipped else _misfire(at, window_from, caught_up) for at in newest]
-    return rows, _holes(recurrence.accounted(), first, newest[0], window_from, misfire.policy)
+    whole, before = recurrence.accounted(), now - timedelta(seconds=misfire.grace_seconds)
+    newest = _newest(_backwards(whole, first, before), misfire.max, why_not)
+    caught_up = _caught_up(misfire.policy, [at for at, reason in newest if at >= window_from and reason is None])
+    rows = [_skipped(at, reason) if reason else _misfire(at, window_from, caught_up) for at, reason in newest]
+    return rows, _holes(whole, first, newest[0][0], window_from, misfire.policy)
 
 
-def _newest(whole: Recurrence, first: datetime, before: datetime, most: int) -> list[datetime]:
-    """The last of [first, before), ascending."""
-    found: list[datetime] = []
-    at = whole.previous_before(before)
-    while at is not None and at > first and len(found) < most:
-        found.append(at)
-        at = whole.previous_before(at)
-    if len(found) < most:
-        found.append(first)
+def _newest(
+    misfires: Iterator[datetime], most: int, why_not: Callable[[datetime], str | None]
+) -> list[tuple[datetime, str | None]]:
+    """The last `most` that were to run, ascending, and what is skipped between and after them, with why."""
+    found: list[tuple[datetime, str | None]] = []
+    for at in islice(misfires, most + SKIPPED_ROWS):
+        found.append((at, why_not(at)))
+        most -= found[-1][1] is None
+        if not most:
+            break
     return found[::-1]
+
+
+def _backwards(whole: Recurrence, first: datetime, before: datetime) -> Iterator[datetime]:
+    """Of [first, before), the last one first."""
+    at = whole.previous_before(before)
+    while at is not None and at > first:
+        yield at
+        at = whole.previous_before(at)
+    yield first
 
 
 def _caught_up(policy: MisfirePolicy, misfires: Sequence[datetime]) -> Collection[datetime]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 from app.domain.claim import Held, Queued, Recorded
@@ -129,9 +130,21 @@ class Dispatcher:
 
     async def _look_at_gates(self) -> None:
         self._gates_moved = False
-        opened = await self._store.opened(self._slots.free, self._slots.full_hosts())
+        slots = self._slots
+        opened = await self._store.opened(slots.free, slots.full_hosts(), slots.crowded_hosts())
         self._waited_for = opened.waited_for
-        self.enqueue(opened.runs)
+        self.enqueue(self._but_for_the_kept_places(opened.runs))
+
+    def _but_for_the_kept_places(self, opened: Iterable[Queued]) -> list[Queued]:
+        """Those for which there is room; what is left out of what is caught up is found again by the next look."""
+        chosen: list[Queued] = []
+        by_host = Counter[str]()
+        for run in sorted(opened, key=attrgetter("yields")):
+            if run.yields and (len(chosen) >= self._slots.spare or by_host[run.host] >= self._slots.spare_at(run.host)):
+                continue
+            chosen.append(run)
+            by_host[run.host] += 1
+        return chosen
 
     async def _look_for_pending(self) -> None:
         asked = self._slots.free

@@ -67,8 +67,11 @@ class StartStore(Protocol):
         """Runs that nothing holds up, due for so long, those of full hosts left out, earliest first."""
         ...
 
-    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
-        """Runs that were held up and may have room now, the first at each gate."""
+    async def opened(self, limit: int, full_hosts: Collection[str], crowded_hosts: Collection[str] = ()) -> Opened:
+        """Runs that were held up and may have room now, the first at each gate.
+
+        What is caught up is left out at crowded hosts too.
+        """
         ...
 
     async def expire(self) -> Recorded:

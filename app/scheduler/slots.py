@@ -35,6 +35,18 @@ class CallSlots:
         self._in_use -= 1
         self._on_free()
 
+    @property
+    def spare(self) -> int:
+        """How many are free for what is caught up: a quarter of all is kept for what is due now."""
+        return max(self.free - self._total // 4, 0)
+
+    def spare_at(self, host: str) -> int:
+        return max(self._per_host - self._used[host] - self._per_host // 4, 0)
+
+    def crowded_hosts(self) -> list[str]:
+        """Those that have none to spare."""
+        return [host for host in self._used if not self.spare_at(host)]
+
     def is_full(self, host: str) -> bool:
         return self._used[host] >= self._per_host
 

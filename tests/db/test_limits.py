@@ -217,6 +217,35 @@ async def test_the_tokens_outlive_a_change_of_the_limit(ledger: Ledger, clock: F
     assert len(await ledger.starts.start(ME, runs[4:])) == 1
 
 
+async def test_a_limit_that_is_deleted_while_it_is_replaced_is_made_anew(
+    postgres: Ledger, rival: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = LimitRepository._rows
+
+    async def deleted_before(limits: LimitRepository, query: Any) -> Any:
+        monkeypatch.setattr(LimitRepository, "_rows", read)
+        async with rival.database.begin() as connection:
+            assert await LimitRepository(connection).remove(KEY)
+        return await read(limits, query)
+
+    await _put(postgres, 7)
+    monkeypatch.setattr(LimitRepository, "_rows", deleted_before)
+    await _put(postgres, 3)
+    found = await _get(postgres)
+    assert found is not None
+    assert found.max_concurrency == 3
+
+
+async def test_the_runs_of_a_job_that_skips_do_not_pile_up_at_a_limit(ledger: Ledger, clock: FakeClock) -> None:
+    await _put(ledger, 0)
+    job = await ledger.create(policies=Policies(concurrency_key=KEY))
+    for _ in range(3):
+        clock.step(MINUTE)
+        if queued_now := (await ledger.claim(clock.now(), job)).queued:
+            await ledger.starts.start(ME, queued_now)
+    assert states(await ledger.runs_of(job)) == ["pending", "skipped", "skipped"]
+
+
 @pytest.fixture
 async def third(database_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
     async with opened(database_url, clock) as ledger:

@@ -404,3 +404,11 @@ async def test_the_release_before_keeps_no_notices_and_the_one_after_knows_what_
     await asyncio.to_thread(migrate.upgrade, ledger.url)
     assert [run.trigger for run in await ledger.runs_of(jobs["failing"])] == ["schedule"]
     assert [(await ledger.row_of(job)).failing for job in jobs.values()] == [True, False]
+
+
+async def test_headers_of_rules_stay_out_of_the_versions(ledger: Ledger) -> None:
+    rule = Notify(on=(Event.FAILURE,), endpoint="http://two.example/", headers={"Authorization": "Bearer secret"})
+    job = await ledger.create(policies=Policies(notify=(rule,)))
+    [version] = await ledger.versions_of(job)
+    assert [told["endpoint"] for told in version.definition["policies"]["notify"]] == ["http://two.example/"]
+    assert "secret" not in str(version.definition)

@@ -154,6 +154,28 @@ async def test_what_is_written_is_looked_for_in_the_days_that_it_is_of(
         assert touched(await explain(admin, each)) <= {TODAY, "job_runs"}
 
 
+async def test_a_delete_reads_what_is_pending_and_not_all_that_the_job_ever_ran(
+    postgres: Ledger, admin: asyncpg.Connection
+) -> None:
+    job = await postgres.create()
+    await postgres.runs.trigger(job.name)
+    await admin.execute(_HISTORY.format(at=NOON.isoformat()))
+    await admin.execute("ANALYZE job_runs")
+    with listening(postgres.database) as sent:
+        await postgres.jobs.delete(job.name)
+    about_runs = [each for each in sent if "job_runs" in each[0]]
+    assert len(about_runs) == 4
+    for each in about_runs:
+        assert most_read(await explain(admin, each)) <= 10, each[0]
+
+
+_HISTORY = """
+INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
+SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', 'succeeded', at, 1
+FROM cron_jobs, (SELECT '{at}'::timestamptz + i * interval '1 second' AS at FROM generate_series(1, 20000) i) v
+"""
+
+
 async def _one_minute(ledger: Ledger, clock: FakeClock) -> list[Sent]:
     """What a replica sends in the minute that begins now, the reading of jobs left out."""
     due = [each for each in await ledger.candidates(clock.now()) if each.job.next_run <= clock.now()]

@@ -127,3 +127,24 @@ async def test_what_is_caught_up_is_spread_and_what_is_due_now_is_not(
             assert len(calls((one, other))) <= 10 * (seconds + 1)
         assert len(calls((one, other))) == 30
         assert {call.trigger for call in calls((one, other))} == {"catch_up"}
+
+
+@pytest.mark.parametrize("room", [{"concurrency": 20}, {"per_host_concurrency": 20}])
+async def test_what_is_caught_up_leaves_places_for_what_is_due_now(
+    database_url: str, clock: FakeClock, server: ServerClock, room: dict[str, int]
+) -> None:
+    async with running(database_url, clock, server) as before:
+        for number in range(40):
+            await before.create(f"job-{number}", "0 * * * *")
+    await clock.advance(90 * MINUTE)
+    async with running(database_url, clock, server, target=FakeTarget(holding=True), **room) as replica:
+        await replica.pass_time(5)
+        caught_up = len(replica.target.calls)
+        assert 10 <= caught_up < 20
+        await replica.create("due", "8 30 13 * * *")
+        await replica.pass_time(4)
+        assert [call.job_name for call in replica.target.calls[caught_up:]] == ["due"]
+        replica.target.holding = False
+        replica.target.release()
+        await replica.pass_time(6)
+        assert len(replica.target.calls) == 40 + 1

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.domain.clock import FakeClock
-from app.domain.policies import Delivery, Policies
+from app.domain.policies import Delivery, Overlap, Policies
 from app.domain.retry import Retry
-from app.domain.run import Call, Outcome
+from app.domain.run import Call, Outcome, State, Trigger
 from app.scheduler.runner import SHUT_DOWN
 from app.target.address import Targets
 from app.target.caller import HttpTarget
@@ -151,6 +151,21 @@ async def test_a_job_that_fails_too_often_pauses_itself_on_every_replica(
         await replica.pass_time(11, step=0.5)
         assert len(await replica.ledger.runs_of(job)) == 4
         assert (await replica.ledger.row_of(job)).failures_in_a_row == 1
+
+
+async def test_a_job_whose_runs_are_never_called_in_time_pauses_itself_too(
+    database_url: str, clock: FakeClock, server: ServerClock
+) -> None:
+    policies = Policies(overlap=Overlap.ALLOW, deadline_seconds=1, pause_after_failures=3)
+    async with running(database_url, clock, server, target=FakeTarget(holding=True), concurrency=1) as replica:
+        await replica.create("hog", "@manual")
+        await replica.runs.trigger("hog")
+        await replica.target.wait_for(1)
+        job = await replica.create(schedule="* * * * * *", policies=policies)
+        await replica.pass_time(8)
+        assert not (await replica.ledger.row_of(job)).enabled
+        failed = states(await replica.ledger.runs_of(job)).count("failed")
+        assert replica.results.uncalled == [(State.FAILED, Trigger.SCHEDULE)] * failed
 
 
 async def test_a_real_target_is_left_alone_for_as_long_as_it_asks(

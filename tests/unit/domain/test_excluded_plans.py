@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.domain.exclude import Days, InCalendar, Interval
 from app.domain.exclusion import Exclusions, Listed, resolve
-from app.domain.misfire import NO_REPLICA, Plan, plan
+from app.domain.misfire import NO_REPLICA, SKIPPED_ROWS, Plan, plan
 from app.domain.policies import Misfire, MisfirePolicy
 from app.domain.recurrence import Recurrence
 from app.domain.run import State, Trigger
@@ -72,10 +73,22 @@ def test_what_is_excluded_and_older_than_the_window_is_excluded() -> None:
     assert told[1][1:] == ("missed", "window")
 
 
-def test_in_a_span_what_is_excluded_is_counted_like_the_rest() -> None:
-    made = plan(DAILY, NOON, NOON + 9 * DAY, Misfire(max=2), days(*range(20, 28)))
-    assert [span.count for span in made.spans] == [7]
-    assert fates(made) == [excluded(27), CAUGHT_UP, PLAIN]
+def test_what_is_excluded_takes_no_place_of_those_that_count() -> None:
+    """A week off, and an outage that began before it: the last one due before it is the latest misfire."""
+    week_off = days(*range(21, 28))
+    told = fates(plan(DAILY, NOON, NOON + 8 * DAY - SECOND, Misfire(max=2, window_seconds=30 * 86400.0), week_off))
+    assert told == [CAUGHT_UP, *(excluded(day) for day in range(21, 28))]
+    made = plan(DAILY, NOON - 3 * DAY, NOON + 8 * DAY - SECOND, Misfire(max=2, window_seconds=30 * 86400.0), week_off)
+    assert fates(made) == [MISSED, *told]
+    assert [span.count for span in made.spans] == [2]
+
+
+def test_what_is_excluded_for_long_is_counted_in_a_span_like_the_rest() -> None:
+    each_second = Recurrence("* * * * * *")
+    made = plan(each_second, NOON, NOON + DAY / 2 - SECOND, Misfire(max=2, grace_seconds=1.0), days(20))
+    assert len(made.runs) == 2 + SKIPPED_ROWS + 2
+    assert {run.state for run in made.runs} == {State.SKIPPED}
+    assert sum(span.count for span in made.spans) == 43_200 - len(made.runs)
 
 
 @given(
@@ -93,13 +106,16 @@ def test_every_row_says_skipped_exactly_where_its_occurrence_is_excluded(
     first = recurrence.next_after(NOON)
     assert first is not None
     made = plan(recurrence, first, first + late, misfire, exclusions)
-    bare = plan(recurrence, first, first + late, misfire)
-    assert [run.occurrence for run in made.runs] == [run.occurrence for run in bare.runs]
-    assert (made.spans, made.next, made.latest) == (bare.spans, bare.next, bare.latest)
-    covered = [any(start <= run.occurrence < end for start, end in ranges) for run in made.runs]
-    assert [run.state is State.SKIPPED for run in made.runs] == covered
-    left = [run.occurrence for run, out in zip(made.runs, covered, strict=True) if not out]
-    misfires = [at for at in left if _is_late(at, first + late)]
+    every = [run.occurrence for run in plan(recurrence, first, first + late, replace(misfire, max=1000)).runs]
+    covered = {at: any(start <= at < end for start, end in ranges) for at in every}
+    rows = [run.occurrence for run in made.runs]
+    assert rows == every[len(every) - len(rows) :]
+    assert sum(span.count for span in made.spans) == len(every) - len(rows)
+    assert [run.state is State.SKIPPED for run in made.runs] == [covered[at] for at in rows]
+    left = [at for at in every if _is_late(at, first + late) and not covered[at]]
+    misfires = left[-misfire.max :]
+    assert [at for at in rows if at in left] == misfires
+    assert not made.spans or rows[0] == misfires[0]
     wanted = {LATEST: misfires[-1:], EARLIEST: misfires[:1], ALL: misfires, SKIP: []}
     assert [run.occurrence for run in made.runs if run.trigger is Trigger.CATCH_UP] == wanted[misfire.policy]
 

@@ -66,6 +66,15 @@ def test_skip_ends_a_scheduled_run_while_any_other_is_active(active: Other) -> N
     assert judged(gates(active), asking(10)) == [Skip(f"overlap: run {OLD} is active")]
 
 
+def test_skip_ends_a_run_behind_one_that_a_limit_holds_up() -> None:
+    first = asking(10, key="db", waiting_for="limit db")
+    waiting = (Other(first.run_id, scheduled=True, waiting_for="limit db"),)
+    skipped = Skip(f"overlap: run {first.run_id} waits")
+    assert judged(gates(waiting=waiting, db=Limit(0)), asking(11, key="db")) == [skipped]
+    assert judged(gates(db=Limit(0)), asking(10, key="db"), asking(11, key="db")) == [Wait("limit db"), skipped]
+    assert judged(gates(waiting=(*waiting, Other(UUID(int=11), scheduled=True)), db=Limit(1)), first) == [Start()]
+
+
 @pytest.mark.parametrize("active", [called, between, by_hand])
 def test_allow_asks_nobody(active: Other) -> None:
     assert judged(gates(active), asking(10, Overlap.ALLOW)) == [Start()]

@@ -112,7 +112,12 @@ class FakeStore:
         async with self._doing("pending"):
             return [run for run in self.pending_runs if run.host not in full_hosts][:limit]
 
-    async def opened(self, limit: int, full_hosts: Collection[str]) -> Opened:
+    async def opened(
+        self,
+        limit: int,
+        full_hosts: Collection[str],
+        crowded_hosts: Collection[str] = (),  # noqa: ARG002  # nothing here is caught up
+    ) -> Opened:
         async with self._doing("opened"):
             runs = [run for run in self.held_up if self.gates_open and run.host not in full_hosts]
             return Opened(runs[:limit], waited_for=bool(self.held_up))

@@ -51,6 +51,7 @@ class Counted:
     def __init__(self) -> None:
         self.kept: list[Finished] = []
         self.dropped: list[Finished] = []
+        self.uncalled: list[tuple[State, Trigger]] = []
 
     def claimed(self, claims: Claims) -> None: ...
 
@@ -60,7 +61,8 @@ class Counted:
     def discarded(self, run: Finished) -> None:
         self.dropped.append(run)
 
-    def ended(self, state: State, trigger: Trigger) -> None: ...
+    def ended(self, state: State, trigger: Trigger) -> None:
+        self.uncalled.append((state, trigger))
 
 
 class Replica:

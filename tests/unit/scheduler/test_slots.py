@@ -34,3 +34,12 @@ def test_closed_slots_admit_nothing_and_still_take_places_back() -> None:
     slots.release(ONE)
     slots.closed = False
     assert slots.free == 2
+
+
+def test_a_quarter_of_the_places_is_kept_from_what_is_caught_up() -> None:
+    slots = CallSlots(8, 4, lambda: None)
+    assert (slots.spare, slots.spare_at(ONE), slots.crowded_hosts()) == (6, 3, [])
+    assert all(slots.admit(host) for host in (ONE, ONE, ONE, TWO, TWO))
+    assert (slots.spare, slots.spare_at(ONE), slots.spare_at(TWO), slots.crowded_hosts()) == (1, 0, 1, [ONE])
+    assert all(slots.admit(host) for host in (ONE, TWO, THREE))
+    assert (slots.spare, slots.spare_at(ONE), slots.crowded_hosts()) == (0, 0, [ONE, TWO])
