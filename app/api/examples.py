@@ -70,6 +70,7 @@ SPAN: dict[str, Any] = {
     "count": None,
     "reason": "paused",
     "note": "the target is being moved",
+    "paused_until": "2027-01-06T09:00:00Z",
 }
 CALENDAR: dict[str, Any] = calendar.EXAMPLE | {
     "version": 1,

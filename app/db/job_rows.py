@@ -67,7 +67,8 @@ class JobRowSource:
                 return
             stop = update(cron_jobs).where(job.id == job_id).values(next_run=None, problem=problem, computed_under="")
             await connection.execute(stop)
-            await SpanRepository(connection).open([(row.uid, version)], row.next_run - RESOLUTION, UNSCHEDULABLE)
+            spans = SpanRepository(connection)
+            await spans.open_unread(row.uid, version, row.next_run - RESOLUTION, UNSCHEDULABLE)
 
     async def _rows(self, which: ColumnElement[bool], limit: int | None = None) -> list[JobRow]:
         """A row that this program can't read is set aside, lest it stop those beside it."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import job_spans
+from app.domain.job import PersistedJob
 from app.domain.misfire import PlannedSpan
 from app.domain.span import Span
 
@@ -54,14 +55,19 @@ class SpanRepository:
         """Closed ones."""
         await insert_spans(self._connection, spans)
 
-    async def open(self, jobs: Iterable[tuple[UUID, int]], at: datetime, reason: str, note: str | None = None) -> None:
-        """For each (job id, version), from `at` on."""
-        values = [
-            {"job_id": job_id, "version": version, "from": at, "reason": reason, "note": note}
-            for job_id, version in jobs
-        ]
-        if values:
+    async def open(self, jobs: Iterable[PersistedJob], at: datetime, reason: str) -> None:
+        """For each job, from `at` on, with what was said of its pause."""
+        said = (
+            {"job_id": job.uid, "version": job.version, "note": job.pause_note, "paused_until": job.paused_until}
+            for job in jobs
+        )
+        if values := [each | {"from": at, "reason": reason} for each in said]:
             await self._connection.execute(insert(job_spans), values)
+
+    async def open_unread(self, job_id: UUID, version: int, at: datetime, reason: str) -> None:
+        """For a job whose row this program can't read."""
+        values = {"job_id": job_id, "version": version, "from": at, "reason": reason}
+        await self._connection.execute(insert(job_spans), values)
 
     async def opened(self, job_ids: Collection[UUID]) -> dict[UUID, Span]:
         """The spans of these jobs that are still open, by job."""
@@ -112,4 +118,5 @@ def _span(row: RowMapping) -> Span:
         count=row["count"],
         reason=row["reason"],
         note=row["note"],
+        paused_until=row["paused_until"],
     )

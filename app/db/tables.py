@@ -165,7 +165,9 @@ job_spans = Table(
     Column("count", BigInteger),
     Column("reason", Text, nullable=False),
     Column("note", Text),
+    Column("paused_until", UtcDateTime),
     Index("idx_job_spans_job_id_from", "job_id", "from"),
+    Index("idx_job_spans_job_id_id", "job_id", "id"),
     Index(
         "uq_job_spans_open",
         "job_id",
@@ -183,6 +185,13 @@ job_versions = Table(
     Column("effective_from", UtcDateTime, nullable=False),
     Column("effective_until", UtcDateTime),
     Column("definition", json_column(), nullable=False),
+    Index(
+        "uq_job_versions_open",
+        "job_id",
+        unique=True,
+        postgresql_where=text("effective_until IS NULL"),
+        sqlite_where=text("effective_until IS NULL"),
+    ),
 )
 
 replicas = Table(

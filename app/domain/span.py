@@ -13,7 +13,10 @@ UNSCHEDULABLE = "unschedulable"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The occurrences in (after, until]; `until` and `count` are None while it is open. `note` is what was said."""
+    """The occurrences in (after, until]; `until` and `count` are None while it is open.
+
+    `note` and `paused_until` are what was said on pausing, whenever the pause came to end.
+    """
 
     id: int
     job_id: UUID
@@ -23,3 +26,4 @@ class Span:
     count: int | None
     reason: str
     note: str | None = None
+    paused_until: datetime | None = None

@@ -278,4 +278,5 @@ class SchedulerService:
 
     def _taken(self, became: list[tuple[State, Trigger]]) -> None:
         self.runs_ended(became)
+        self.too_many_failures()
         self.dispatcher.look_now()

@@ -58,7 +58,7 @@ async def change(tx: Transaction, job: PersistedJob, definition: JobDefinition) 
     if changed.policies != job.policies:
         await tx.runs.judge_anew(job.uid)
     if reason:
-        await tx.spans.open([(changed.uid, changed.version)], at, reason, changed.pause_note)
+        await tx.spans.open([changed], at, reason)
     await tx.versions.end([job.uid], at)
     await tx.versions.begin([changed], at)
     await tx.notify(job.id)

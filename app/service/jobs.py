@@ -190,7 +190,7 @@ class JobService:
         )
         await tx.versions.begin([job], at)
         if reason:
-            await tx.spans.open([(job.uid, job.version)], at, reason)
+            await tx.spans.open([job], at, reason)
         await tx.notify(job.id)
         return job
 

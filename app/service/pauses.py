@@ -85,7 +85,7 @@ async def _resumed_at(tx: Transaction, job: PersistedJob, until: datetime, at: d
     job = as_started(replace(resumed(job), version=job.version + 1, updated_at=at), until)
     if job.problem is not None:
         job = replace(job, next_run=None)
-        await tx.spans.open([(job.uid, job.version)], until, UNSCHEDULABLE)
+        await tx.spans.open([job], until, UNSCHEDULABLE)
     elif stopped:
         job = await _stop(tx, job, max(until, since))
     await tx.jobs.write([(job, host_of(job))], COMPUTED_UNDER)
@@ -100,5 +100,5 @@ async def _stop(tx: Transaction, job: PersistedJob, since: datetime) -> Persiste
     [job], _ = await settle(tx, [job], since)
     job, reason = as_stopped(job, since)
     if reason:
-        await tx.spans.open([(job.uid, job.version)], since, reason)
+        await tx.spans.open([job], since, reason)
     return job

@@ -55,9 +55,8 @@ async def _batch(database: Database, after: int) -> tuple[int, int] | None:
 
 async def _begin(tx: Transaction, renewed: Sequence[tuple[PersistedJob, str | None]], at: datetime) -> None:
     jobs = [job for job, _ in renewed]
-    for idle, note in {(reason, job.pause_note) for job, reason in renewed if reason}:
-        alike = [job for job, reason in renewed if (reason, job.pause_note) == (idle, note)]
-        await tx.spans.open([(job.uid, job.version) for job in alike], at, idle, note)
+    for idle in {reason for _, reason in renewed if reason}:
+        await tx.spans.open([job for job, reason in renewed if reason == idle], at, idle)
     await tx.jobs.write([(job, host_of(job)) for job in jobs], COMPUTED_UNDER)
     await tx.versions.end([job.uid for job in jobs], at)
     await tx.versions.begin(jobs, at)

@@ -65,7 +65,7 @@ def _queued(job: PersistedJob, values: Mapping[str, Any], at: datetime) -> Queue
 async def _leave_uncounted(tx: Transaction, jobs: Sequence[PersistedJob], at: datetime) -> None:
     """Of a schedule that can't be read nobody knows what was due."""
     for job in jobs:
-        await tx.spans.open([(job.uid, job.version)], (job.next_run or at) - RESOLUTION, UNSCHEDULABLE)
+        await tx.spans.open([job], (job.next_run or at) - RESOLUTION, UNSCHEDULABLE)
     if jobs:
         await tx.spans.close(dict.fromkeys((job.uid for job in jobs), None), at)
 

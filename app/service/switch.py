@@ -57,7 +57,7 @@ class SwitchService:
             jobs, queued = await settle(tx, jobs, at)
             stopped = [as_stopped(job, at) for job in jobs]
             await tx.jobs.reschedule([job for job, _ in stopped])
-            await tx.spans.open(((job.uid, job.version) for job, reason in stopped if reason), at, STOPPED)
+            await tx.spans.open((job for job, reason in stopped if reason), at, STOPPED)
             await tx.notify(None)
         self._hooks.runs_queued(queued)
         return bool(jobs)

@@ -117,7 +117,7 @@ async def test_a_pause_keeps_its_note_and_its_end(client: AsyncClient) -> None:
     assert (paused.status_code, job["enabled"], job["pause_note"]) == (200, False, "moving house")
     assert datetime.fromisoformat(job["paused_until"]) == datetime.fromisoformat(until)
     [span] = (await client.get("/v1/jobs/nightly/spans")).json()["items"]
-    assert (span["reason"], span["note"]) == ("paused", "moving house")
+    assert (span["reason"], span["note"], span["paused_until"]) == ("paused", "moving house", job["paused_until"])
     anew = (await client.post("/v1/jobs/nightly/pause")).json()
     assert (anew["pause_note"], anew["paused_until"], anew["version"]) == (None, None, 3)
     await client.post("/v1/jobs/nightly/pause", json={"note": "again", "until": soon(hours=2)})

@@ -42,12 +42,13 @@ async def spans(ledger: Ledger, job: PersistedJob) -> list[tuple[Any, ...]]:
     return [(span.after, span.until, span.reason, span.note) for span in await ledger.spans_of(job)]
 
 
-async def test_note_and_until_stand_on_the_job_and_the_note_in_the_ledger(ledger: Ledger) -> None:
+async def test_note_and_until_stand_on_the_job_and_in_the_ledger(ledger: Ledger) -> None:
     job = await paused(ledger, note="moving house")
     row = await ledger.jobs.get("job")
     assert (row.enabled, row.pause_note, row.paused_until) == (False, "moving house", UNTIL)
     assert (row.version, row.next_run) == (2, None)
     assert await spans(ledger, job) == [(NOON, None, "paused", "moving house")]
+    assert [span.paused_until for span in await ledger.spans_of(job)] == [UNTIL]
 
 
 async def test_a_resume_clears_both_and_the_span_keeps_the_note(ledger: Ledger, clock: FakeClock) -> None:
@@ -56,6 +57,7 @@ async def test_a_resume_clears_both_and_the_span_keeps_the_note(ledger: Ledger, 
     row = await ledger.jobs.set_enabled("job", enabled=True)
     assert (row.pause_note, row.paused_until, row.next_run) == (None, None, NOON + 2 * MINUTE)
     assert await spans(ledger, job) == [(NOON, NOON + MINUTE, "paused", "moving house")]
+    assert [span.paused_until for span in await ledger.spans_of(job)] == [UNTIL]
     clock.step(20 * MINUTE)
     assert await ledger.pauses.end_due() == []
 

@@ -23,6 +23,8 @@ class SpanOut(BaseModel):
     reason: str
     note: str | None = Field(description="What was said on pausing, or how many runs had failed.")
 
+    paused_until: datetime | None = Field(description="When the pause was to end; it may have ended before.")
+
     @classmethod
     def of(cls, span: Span) -> Self:
         return cls(
@@ -33,6 +35,7 @@ class SpanOut(BaseModel):
             count=span.count,
             reason=span.reason,
             note=span.note,
+            paused_until=span.paused_until,
         )
 
 

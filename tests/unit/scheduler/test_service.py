@@ -252,6 +252,17 @@ async def test_runs_that_were_taken_over_are_looked_for_at_once(
     assert clock.monotonic() == 0
 
 
+async def test_a_run_that_was_lost_with_its_replica_may_pause_its_job_at_once(
+    service: SchedulerService, store: FakeStore, clock: FakeClock
+) -> None:
+    await service.start()
+    await clock.block_until(LOOPS)
+    seen = store.calls.count("pause_failing")
+    service.lease._on_taken([(State.LOST, Trigger.SCHEDULE)])
+    await store.until_called("pause_failing", seen + 1)
+    assert clock.monotonic() == 0
+
+
 async def test_runs_that_no_call_ended_are_counted_once_each(
     store: FakeStore, target: FakeTarget, clock: FakeClock
 ) -> None:
