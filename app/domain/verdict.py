@@ -17,6 +17,10 @@ DELETED = "deleted"
 """The reason of a run that nobody wants any more."""
 
 
+_TIMER = timedelta(milliseconds=10)
+"""So much too early may the timer be that cuts a call at its run's deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Where the run stands now, and why. A run that is pending has its next attempt at `due_at`; None is at once.
@@ -47,7 +51,7 @@ def verdict(run: Finished, *, cancel_reason: str | None, deleted: bool) -> Verdi
         return Verdict(State.SUCCEEDED)
     if cancel_reason is not None:
         return Verdict(State.CANCELED, cancel_reason)
-    if _late(started, run.ended_at):
+    if _late(started, run.ended_at + _TIMER):
         return Verdict(State.FAILED, DEADLINE)
     completion = started.policies.async_completion
     if run.outcome.accepted and completion is not None:

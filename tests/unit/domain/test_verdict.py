@@ -119,6 +119,12 @@ def test_a_failure_after_the_deadline_says_so_whether_or_not_it_would_be_tried_a
     assert judge(attempt(BUSY, 3, deadline_at=ENDED)) == Verdict(State.FAILED, "deadline")
 
 
+def test_a_timer_that_cut_the_call_a_little_early_was_the_deadlines() -> None:
+    """Timers of milliseconds may be."""
+    soon = ENDED + timedelta(milliseconds=3)
+    assert judge(attempt(Outcome(error="timeout after 2 s"), 3, deadline_at=soon)) == Verdict(State.FAILED, "deadline")
+
+
 def test_a_failure_in_time_that_is_not_tried_again_is_not_the_deadlines() -> None:
     assert judge(attempt(WRONG, deadline_at=ENDED + SECOND)) == Verdict(State.FAILED)
 
