@@ -47,12 +47,13 @@ async def first_of(
     """At each gate the first that wait there: those that have begun, then in turn; what is caught up comes last.
 
     It is left out where its host is crowded, the others where theirs is full.
+    What has begun comes before all others, also what is caught up: those wait for it.
     """
     run, job, dialect = job_runs.c, cron_jobs.c, connection.dialect.name
     open_gates = rows(dialect, {"gate": String(), "room": Integer()})
     caught_up = run.trigger == Trigger.CATCH_UP
     place = func.row_number().over(
-        partition_by=run.waiting_for, order_by=(caught_up, run.attempt == 0, run.due_at, run.id)
+        partition_by=run.waiting_for, order_by=(run.attempt == 0, caught_up, run.due_at, run.id)
     )
     waiting = (
         select(run.id, run.ledger_at, job.host, run.due_at, caught_up.label("caught_up"))

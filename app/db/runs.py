@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, text, update
+from sqlalchemy import ColumnElement, Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.insert_runs import insert_runs
@@ -16,12 +16,14 @@ from app.db.partitions import make_partitions
 from app.db.tables import FREE, HELD_UP, job_runs
 from app.db.types import AnyRow
 from app.domain.gates import CATCH_UP_RATE
-from app.domain.identity import ledger_window
+from app.domain.identity import first_id, ledger_window
 from app.domain.run import Run, State, Trigger
 
 _COLUMNS = [
     job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
 ]
+
+_OF_THE_SCHEDULE = (Trigger.SCHEDULE, Trigger.CATCH_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,14 @@ class RunRepository:
             triggers += map(Trigger, found)
             await self._connection.execute(update(job_runs).where(pending).values(_ending(State.CANCELED, reason, at)))
         return triggers
+
+    async def last_after(self, at: datetime, job_ids: Collection[UUID]) -> datetime | None:
+        """The last occurrence of these jobs that is in the ledger, if it is later than `at`."""
+        run = job_runs.c
+        query = select(func.max(run.ledger_at)).where(run.job_id.in_(job_ids), run.trigger.in_(_OF_THE_SCHEDULE))
+        query = query.where(run.id >= first_id(at), run.ledger_at > at)
+        latest: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return latest
 
     async def judge_anew(self, job_id: UUID) -> None:
         """What held the job's runs up may concern them no longer. The job must be locked."""

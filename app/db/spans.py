@@ -75,11 +75,10 @@ class SpanRepository:
         found = await self._connection.execute(query.order_by(job_spans.c.id).with_for_update())
         return {row.job_id: _span(row._mapping) for row in found}
 
-    async def began(self, job_ids: Collection[UUID]) -> datetime | None:
-        """Where the last of the open spans of these jobs begins."""
-        query = select(func.max(job_spans.c["from"])).where(
-            job_spans.c.job_id.in_(job_ids), job_spans.c.until.is_(None)
-        )
+    async def last(self, job_ids: Collection[UUID]) -> datetime | None:
+        """Where the last of the spans of these jobs ends, or begins if it is open."""
+        ends = func.coalesce(job_spans.c.until, job_spans.c["from"])
+        query = select(func.max(ends)).where(job_spans.c.job_id.in_(job_ids))
         latest: datetime | None = (await self._connection.execute(query)).scalar_one()
         return latest
 

@@ -45,11 +45,12 @@ class Transaction:
     async def boundary(self, jobs: Iterable[PersistedJob]) -> datetime:
         """The instant at which these jobs change: now, and never before what stands in their histories.
 
-        A clock that is set right, or another server, may be behind the one that wrote those.
+        A clock that is set right, or another server, may be behind the one that wrote those: what it accounted for
+        would be accounted for again.
         """
-        uids = [job.uid for job in jobs]
-        behind = (await self.versions.began(uids), await self.spans.began(uids))
-        return max([await self.time(), *(at for at in behind if at is not None)])
+        uids, now = [job.uid for job in jobs], await self.time()
+        told = (await self.versions.began(uids), await self.spans.last(uids), await self.runs.last_after(now, uids))
+        return max([now, *(at for at in told if at is not None)])
 
     async def notify(self, job_id: int | None) -> None:
         """Tell every replica of the job when this commits; None is many jobs."""

@@ -28,6 +28,11 @@ def ledger_window(run_id: UUID) -> tuple[datetime, datetime]:
     return start, start + _MILLISECOND
 
 
+def first_id(at: datetime) -> UUID:
+    """No run that stands in the ledger at `at` or later has a lesser id."""
+    return UUID(int=(at - _EPOCH) // _MILLISECOND << 80)
+
+
 def _uuid8(at: datetime, seed: bytes) -> UUID:
     """RFC 9562, 5.8: 48 bits of time first, so that ids sort by it, then bits of our own."""
     millis = (at - _EPOCH) // _MILLISECOND

@@ -130,7 +130,7 @@ async def test_what_becomes_of_each_run_is_what_its_policy_says(api: Api, hostil
 
 
 async def test_what_a_schedule_makes_is_decided_by_its_policies(api: Api, hostile: Hostile) -> None:
-    told = {"notify": [{"on": ["failure"], "endpoint": f"{hostile.url}/ok/notice"}], "retry": NO_MORE}
+    told: dict[str, Any] = {"notify": [{"on": ["failure"], "endpoint": f"{hostile.url}/ok/notice"}], "retry": NO_MORE}
     await api.create("told", f"{hostile.url}/500/told", **told)
     for name, (path, policies, _) in BY_SCHEDULE.items():
         await api.create(name, f"{hostile.url}{path}", SECONDLY, **policies)

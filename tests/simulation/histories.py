@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from app.domain.identity import occurrence_id
 from app.domain.lifecycle import BIRTHS, ENDED, FOLLOWS
 from app.domain.run import State
 from tests.simulation.journal import Change
@@ -30,8 +31,11 @@ def _birth(change: Change, before: Mirror) -> str | None:
         return f"born {change.state}"
     if (change.fence, change.attempt) != ((1, 1) if change.state == State.RUNNING else (0, 0)):
         return "born with a wrong fence or attempt"
-    known = before.occurrences[change.job_id] if change.trigger in OF_THE_SCHEDULE else {}
-    return "born twice for one occurrence" if change.scheduled_for in known else None
+    if change.trigger not in OF_THE_SCHEDULE:
+        return None
+    if change.run_id != occurrence_id(change.job_id, change.scheduled_for):
+        return "born under an id that is not its occurrence's"
+    return "born twice for one occurrence" if change.scheduled_for in before.occurrences[change.job_id] else None
 
 
 def _following(change: Change, step: str, writer: UUID | None) -> str | None:

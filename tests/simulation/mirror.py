@@ -27,6 +27,7 @@ class Mirror:
         self.waiting: set[UUID] = set()
         self.active: dict[UUID, set[UUID]] = defaultdict(set)
         self.occurrences: dict[UUID, dict[datetime, UUID]] = defaultdict(dict)
+        self.last_claimed: UUID | None = None
         self.made: dict[UUID, list[datetime]] = defaultdict(list)
 
     def apply(self, change: Change) -> None:
@@ -58,6 +59,7 @@ class Mirror:
         twin = self.occurrences[change.job_id].setdefault(change.scheduled_for, change.run_id)
         if twin != change.run_id:
             raise Violation(f"two rows for one occurrence: {change.run_id} and {twin} at {change.scheduled_for}")
+        self.last_claimed = change.job_id
         if change.state in {State.PENDING, State.RUNNING} or (change.reason or "").startswith("overlap"):
             self.made[change.job_id].append(change.scheduled_for)
 

@@ -38,6 +38,17 @@ async def step_clock(world: World) -> str:
     return f"by {by.total_seconds():.6f} s"
 
 
+async def change_back_in_time(world: World) -> str:
+    """The clock is set back, and then a job changes: the one that was claimed last, or that was changed last."""
+    by = timedelta(seconds=-world.rng.uniform(0, _LONGEST_STEP))
+    world.clock.step(by)
+    known = [job.name for job in world.jobs.values() if job.uid == world.mirror.last_claimed]
+    known += [name for name in [*world.hot][-1:] if name in world.jobs]
+    name, act = world.rng.choice(known or list(world.jobs)), world.rng.choice([reschedule, edit, pause, resume])
+    done = await (turn_switch(world) if world.rng.random() < 0.1 else act(world, name))
+    return f"by {by.total_seconds():.6f} s, {done}"
+
+
 async def skew_clock(world: World) -> str:
     """One replica's idea of the database's time is off for a while."""
     replica = world.rng.choice(world.replicas)
@@ -51,26 +62,36 @@ async def create(world: World) -> str:
     return _changed(world, job)
 
 
-async def reschedule(world: World) -> str:
-    return _changed(world, await world.ledger.patch(_any(world), **jobs.when(world.rng, world.clock.now())))
+async def reschedule(world: World, name: str | None = None) -> str:
+    return _changed(world, await world.ledger.patch(name or _any(world), **jobs.when(world.rng, world.clock.now())))
 
 
-async def edit(world: World) -> str:
-    return _changed(world, await world.ledger.patch(_any(world), **jobs.manners(world.rng, world.clock.now())))
+async def edit(world: World, name: str | None = None) -> str:
+    return _changed(world, await world.ledger.patch(name or _any(world), **jobs.manners(world.rng, world.clock.now())))
+
+
+async def change_slowly(world: World) -> str:
+    """In a transaction that took long from its stamp to its commit: nobody is told, and no poll looks so far back."""
+    acts = [reschedule, edit, resume] if len(world.jobs) >= JOBS else [create]
+    done = await world.rng.choice(acts)(world)
+    await world.ledger.overwrite(world.jobs[world.hot[-1]], updated_at=world.clock.now() - timedelta(hours=1))
+    world.ledger.heard.changed.clear()
+    return done
 
 
 async def move(world: World) -> str:
     return _changed(world, await world.ledger.patch(_any(world), endpoint=jobs.endpoint(world.rng)))
 
 
-async def pause(world: World) -> str:
+async def pause(world: World, name: str | None = None) -> str:
     later = world.clock.now() + timedelta(seconds=world.rng.expovariate(1 / 7200))
     note, until = world.rng.choice([(None, None), ("enough", None), (None, later), ("a while", later)])
-    return _changed(world, await world.ledger.jobs.set_enabled(_any(world), enabled=False, note=note, until=until))
+    name = name or _any(world)
+    return _changed(world, await world.ledger.jobs.set_enabled(name, enabled=False, note=note, until=until))
 
 
-async def resume(world: World) -> str:
-    return _changed(world, await world.ledger.jobs.set_enabled(_any(world), enabled=True))
+async def resume(world: World, name: str | None = None) -> str:
+    return _changed(world, await world.ledger.jobs.set_enabled(name or _any(world), enabled=True))
 
 
 async def delete(world: World) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.domain.claim import Finished, Held, Started
 from app.domain.policies import Delivery, Overlap, Policies
-from app.domain.run import State, Trigger
+from app.domain.run import Outcome, State, Trigger
 from tests.simulation.journal import Change
 from tests.simulation.mirror import Mirror, Violation, told
 
@@ -28,7 +28,6 @@ class Rules:
     over: set[Held] = field(default_factory=set)
     _free: set[UUID] = field(default_factory=set)
     _calls: dict[UUID, list[Started]] = field(default_factory=lambda: defaultdict(list))
-    _answered: set[Held] = field(default_factory=set)
 
     def know(self, job: UUID, policies: Policies) -> None:
         """A job that ever allowed its runs to overlap may have several that go on when it doesn't any more."""
@@ -36,11 +35,15 @@ class Rules:
         if policies.overlap is Overlap.ALLOW:
             self._free.add(job)
 
-    def check(self, changes: Iterable[Change], now: datetime) -> None:
-        """After all changes of a step are in the mirror."""
+    def check(self, changes: Iterable[Change], sent: Iterable[Finished], now: datetime) -> None:
+        """After all changes of a step are in the mirror; `sent` are the results that it was to record."""
+        results = {finished.started.held: finished for finished in sent}
         for change in changes:
-            if change.failures > (change.old_failures or 0) or change.state == State.WAITING:
-                self._answered.add((change.run_id, change.fence))
+            finished = results.get((change.run_id, change.fence))
+            if results and finished is None and change.old_state == State.RUNNING:
+                raise Violation(f"ended by the result of another start\n  {told(change)}")
+            if change.state == State.PENDING and change.old_state == State.RUNNING:
+                self._check_return(change, finished)
             if change.state == State.PENDING and change.old_state == State.WAITING:
                 self._check_wait(change)
         began = [change for change in changes if change.state == State.RUNNING != change.old_state]
@@ -58,21 +61,23 @@ class Rules:
             raise Violation(f"called by fence {started.fence} before it was started\n  {told(run)}")
         if started.held in {call.held for call in calls}:
             raise Violation(f"called twice by one fence\n  {told(run)}")
-        if unanswered := [call for call in calls if call.held not in self._answered]:
-            careful = [call for call in (*unanswered, started) if call.policies.delivery is Delivery.AT_MOST_ONCE]
-            if len(careful) == len(unanswered) + 1:
-                raise Violation(f"at_most_once, and called again after a call without an answer\n  {told(run)}")
         calls.append(started)
 
-    def recorded(self, batch: Iterable[Finished], changes: Iterable[Change]) -> None:
-        """A batch of results was written, and these were the changes."""
-        results = {finished.started.held: finished for finished in batch}
-        for change in changes:
-            finished = results.get((change.run_id, change.fence))
-            if finished is None or change.old_state != State.RUNNING:
-                continue
-            if change.state == State.PENDING and finished.outcome is not None and (fault := _retried(change, finished)):
-                raise Violation(f"{fault}\n  {told(change)}\n  {finished}")
+    def _check_return(self, change: Change, finished: Finished | None) -> None:
+        """Whether a run may be pending again that was being called; `finished` is what was recorded of the call."""
+        policies = self.policies.get(change.job_id)
+        if policies is None:
+            fault: str | None = "of a job that is deleted, and to be called again"
+        elif change.attempt < change.old_attempt:
+            called = change.fence in {call.fence for call in self._calls[change.run_id]}
+            fault = "handed back as one that was never called, and was" if called else None
+        elif finished is not None and finished.outcome is not None and not finished.outcome.accepted:
+            fault = _retried(change, finished, finished.outcome)
+        else:
+            in_force = Policies() if change.trigger == Trigger.NOTIFY else policies
+            fault = _unanswered(change, in_force if finished is None else finished.started.policies)
+        if fault:
+            raise Violation(f"{fault}\n  {told(change)}\n  policies: {policies}\n  {finished}")
 
     def _check_wait(self, change: Change) -> None:
         """Whether a run may be pending again for which there was no good callback."""
@@ -126,12 +131,25 @@ def _minds_its_job(run: Change, policies: Policies) -> bool:
     return bool(run.trigger == Trigger.CATCH_UP)
 
 
-def _retried(change: Change, finished: Finished) -> str | None:
+def _unanswered(change: Change, policies: Policies) -> str | None:
+    """Whether what is pending again may be, though no answer ended its call: it was cut off, or its target called back.
+
+    `policies` are those of the call where its replica recorded it, or else the job's.
+    """
+    if change.failures > change.old_failures:
+        tried = f"tried again after {change.failures} failures of {policies.retry.max_attempts} attempts"
+        return tried if change.failures >= policies.retry.max_attempts else None
+    careful = policies.delivery is Delivery.AT_MOST_ONCE
+    return "at_most_once, and to be called again after a call without an answer" if careful else None
+
+
+def _retried(change: Change, finished: Finished, outcome: Outcome) -> str | None:
     """Whether what is pending again after an answer may be."""
-    retry, outcome = finished.started.policies.retry, finished.outcome
-    assert outcome is not None, "asked of answers only"
+    retry = finished.started.policies.retry
     if outcome.succeeded or not retry.covers(outcome):
         return "tried again after an answer that says not to"
+    if change.failures != change.old_failures + 1:
+        return "tried again after an answer that was not counted"
     if change.failures >= retry.max_attempts:
         return f"tried again after {change.failures} failures of {retry.max_attempts} attempts"
     waits = change.due_at - finished.ended_at

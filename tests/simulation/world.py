@@ -135,8 +135,7 @@ class World:
             histories.check(change, self.mirror, name, writer)
             self.mirror.apply(change)
             self.moved = self.number if change.state != change.old_state else self.moved
-        self.rules.check(changes, self.clock.now())
-        self.rules.recorded(self.sent, changes)
+        self.rules.check(changes, self.sent, self.clock.now())
         for replica, started in self._begun:
             self.rules.call(replica, started)
         if loud := [entry for entry in self.logs if entry["log_level"] in {"error", "critical"}]:

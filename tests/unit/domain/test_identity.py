@@ -10,7 +10,7 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.identity import created_id, ledger_window, occurrence_id
+from app.domain.identity import created_id, first_id, ledger_window, occurrence_id
 
 ROOT = Path(__file__).parents[3]
 JOB = UUID("0193a1b2-c3d4-7e5f-9a0b-1c2d3e4f5a6b")
@@ -43,6 +43,12 @@ def test_the_window_of_an_id_holds_the_instant_and_is_a_millisecond(job: UUID, a
         assert start <= at < end
         assert end - start == MILLISECOND
         assert start.tzinfo is UTC
+
+
+@given(jobs, instants, st.timedeltas(timedelta(0), timedelta(days=20)))
+def test_no_later_run_has_a_lesser_id_than_the_first(job: UUID, at: datetime, more: timedelta) -> None:
+    for run_id in (occurrence_id(job, at + more), created_id(at + more, b"nonce")):
+        assert first_id(at) <= run_id < first_id(at + more + MILLISECOND)
 
 
 def test_the_same_occurrence_has_the_same_id_wherever_it_is_computed() -> None:
