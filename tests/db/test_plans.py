@@ -171,8 +171,9 @@ async def test_a_delete_reads_what_is_pending_and_not_all_that_the_job_ever_ran(
 
 _HISTORY = """
 INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
-SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', 'succeeded', at, 1
-FROM cron_jobs, (SELECT '{at}'::timestamptz + i * interval '1 second' AS at FROM generate_series(1, 20000) i) v
+SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || left(md5(i::text), 20))::uuid,
+       at, uid, name, 1, at, 'schedule', 'succeeded', at, 1
+FROM cron_jobs, (SELECT i, '{at}'::timestamptz - i * interval '1 second' AS at FROM generate_series(1, 20000) i) v
 """
 
 
