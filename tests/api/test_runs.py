@@ -156,7 +156,7 @@ async def test_spans_tell_when_a_job_stood_still(client: AsyncClient) -> None:
     await client.post("/v1/jobs/nightly/pause")
     spans = (await client.get("/v1/jobs/nightly/spans")).json()["items"]
     assert [span["version"] for span in spans] == [6, 4, 2]
-    assert set(spans[0]) == {"job_id", "version", "from", "until", "count", "reason", "note"}
+    assert set(spans[0]) == {"job_id", "version", "from", "until", "count", "reason", "note", "paused_until"}
     assert (spans[0]["job_id"], spans[0]["until"], spans[0]["count"], spans[0]["reason"]) == (
         job["id"],
         None,
