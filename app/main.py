@@ -30,9 +30,12 @@ from app.logs import configure_logs
 from app.metrics import Metrics
 from app.scheduler.ports import Target
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
 from app.service.failing import FailingJobs
+from app.service.forecast import ForecastService
+from app.service.history import HistoryService
 from app.service.housekeeping import Housekeeping
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
@@ -126,6 +129,9 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         jobs=JobService(database, scheduler, Targets(settings.targets), reachable=settings.reached_at is not None),
         limits=LimitService(database),
         runs=RunService(database, scheduler),
+        backfills=BackfillService(database, scheduler),
+        forecast=ForecastService(database),
+        history=HistoryService(database),
         callbacks=CallbackService(database, scheduler),
         idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),

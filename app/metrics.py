@@ -28,6 +28,8 @@ _LAG = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 90
 _DURATION = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _LOOP_LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _LOOP_PERIOD = 0.25
+_OF_A_PAST_INSTANT = {Trigger.RETRY, Trigger.BACKFILL}
+"""What people want run once more, or after all, is not late."""
 
 
 class Metrics:
@@ -86,7 +88,7 @@ class Metrics:
 
     def recorded(self, run: Finished, became: State) -> None:
         call = run.started.call
-        if call.attempt == 1 and call.trigger is not Trigger.RETRY:  # which has the instant of the run that it repeats
+        if call.attempt == 1 and call.trigger not in _OF_A_PAST_INSTANT:
             self._lag.labels(call.trigger).observe((run.began_at - call.scheduled_for).total_seconds())
         self._duration.observe((run.ended_at - run.began_at).total_seconds())
         if run.outcome is None:

@@ -9,10 +9,13 @@ from starlette.types import Lifespan
 
 from app.api import (
     actions,
+    backfills,
     calendars,
     callbacks,
     docs,
     entries,
+    explanations,
+    forecast,
     health,
     jobs,
     limits,
@@ -20,6 +23,7 @@ from app.api import (
     scheduler,
     schedules,
     spans,
+    versions,
 )
 from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
@@ -54,7 +58,8 @@ def build_api(*, docs_url: str, version: str, lifespan: Lifespan[FastAPI] | None
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    for each in (jobs, actions, runs, callbacks, spans, calendars, limits, schedules, scheduler, entries, health):
+    of_jobs = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
+    for each in (*of_jobs, calendars, limits, schedules, forecast, scheduler, entries, health):
         api.include_router(each.router)
     docs.add_docs(api, docs_url)
     handle_errors(api)

@@ -13,6 +13,8 @@ from app.api.schemas.fields import ANY_JSON, NO_NUL
 TAGS = [
     {"name": "Jobs", "description": "What is to be called, and when."},
     {"name": "Runs", "description": "The ledger: what became of every instant at which a job was due."},
+    {"name": "Backfills", "description": "Past occurrences of a job that are to run after all."},
+    {"name": "History", "description": "What a job was, and what became of an instant: why, in plain English."},
     {"name": "Callbacks", "description": "For targets: the end of an attempt that was answered with 202."},
     {"name": "Calendars", "description": "Named days and intervals, which any number of jobs leave out."},
     {
@@ -20,6 +22,7 @@ TAGS = [
         "description": "Keys that jobs share: how many of their runs at once, and how many in a second.",
     },
     {"name": "Schedules", "description": "Schedules to look at before any job has them."},
+    {"name": "Forecast", "description": "What comes next, over all jobs."},
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]

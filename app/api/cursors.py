@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 from uuid import UUID
 
 from app.api.schemas.text import sound
 from app.domain.errors import InvalidCursor
 
-Kind = Literal["jobs", "calendars", "limits", "runs", "spans", "entries"]
-K = TypeVar("K", str, int, UUID)
+Kind = Literal["jobs", "calendars", "limits", "runs", "spans", "entries", "versions", "instants", "backfills"]
+K = TypeVar("K", str, int, UUID, datetime)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = 4_102_444_800_000
 """Milliseconds from 1970 to 2100."""
 
@@ -48,6 +50,26 @@ def number(key: str) -> int:
     if not 0 <= value < 2**63:
         raise ValueError(value)
     return value
+
+
+def version(key: str) -> int:
+    """Raises ValueError for a number that no version can have."""
+    value = number(key)
+    if value >= 2**31:
+        raise ValueError(value)
+    return value
+
+
+def instant(key: str) -> datetime:
+    """Of microseconds since 1970, see `microseconds`. Raises ValueError."""
+    value = number(key)
+    if value >= _END * 1000:
+        raise ValueError(value)
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def run_id(key: str) -> UUID:

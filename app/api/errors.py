@@ -30,6 +30,7 @@ _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
     errors.RunNotFound: Kind.RUN_NOT_FOUND,
     errors.CalendarNotFound: Kind.CALENDAR_NOT_FOUND,
     errors.LimitNotFound: Kind.LIMIT_NOT_FOUND,
+    errors.BackfillNotFound: Kind.BACKFILL_NOT_FOUND,
     errors.CallbackNotFound: Kind.CALLBACK_NOT_FOUND,
     errors.Conflict: Kind.CONFLICT,
     errors.NameTaken: Kind.NAME_TAKEN,

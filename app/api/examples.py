@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.api.schemas import calendar, job_in
+from app.api.schemas import backfill, calendar, job_in
 from app.api.schemas.policies import PolicyFields
 
 _JOB = "01a20cfb-9710-75db-ae7d-f446411586ba"
 _RUN = "01a21062-1c40-8f1e-9a0b-1c2d3e4f5a6b"
+_BACKFILL = "01a21064-7ae0-8c3d-8b1f-2d3e4f5a6b7c"
 
 POLICIES: dict[str, Any] = PolicyFields().model_dump(mode="json")
 JOB: dict[str, Any] = job_in.EXAMPLE | {
@@ -50,9 +51,12 @@ RUN: dict[str, Any] = {
     "due_at": "2027-01-01T02:30:00Z",
     "deadline_at": None,
     "waiting_for": None,
+    "delayed_by": None,
     "retry_of": None,
+    "backfill_id": None,
     "cancel_requested": False,
     "attempt": 1,
+    "takeovers": 0,
     "started_at": "2027-01-01T02:30:00.012345Z",
     "finished_at": "2027-01-01T02:30:00.512345Z",
     "lag_ms": 12.345,
@@ -72,6 +76,39 @@ SPAN: dict[str, Any] = {
     "note": "the target is being moved",
     "paused_until": "2027-01-06T09:00:00Z",
 }
+VERSION: dict[str, Any] = {
+    "version": 1,
+    "effective_from": "2026-12-31T09:00:00.123456Z",
+    "effective_until": "2027-01-05T09:00:00.123456Z",
+    "definition": {
+        "name": "nightly-report",
+        "schedule": "30 3 * * MON-FRI",
+        "timezone": "Europe/Berlin",
+        "day_rule": "or",
+        "dst_gap": "after",
+        "dst_overlap": "first",
+        "enabled": True,
+        "endpoint": "https://reports.example.com/run",
+        "method": "POST",
+        "description": "",
+        "timeout_seconds": 30.0,
+        "anchor": "2026-12-31T09:00:00Z",
+        "starts_at": None,
+        "ends_at": None,
+        "policies": {},
+        "calendars": {},
+    },
+}
+EXPLANATION: dict[str, Any] = {
+    "at": "2027-01-01T02:30:00Z",
+    "local": "2027-01-01T03:30:00+01:00",
+    "verdict": "on_time",
+    "sentence": "Ran on time, 12 ms after it was due, and succeeded with status 200 after 500 ms.",
+    "run": RUN,
+    "span": None,
+    "version": 1,
+    "by_hand": [],
+}
 CALENDAR: dict[str, Any] = calendar.EXAMPLE | {
     "version": 1,
     "created_at": "2026-12-31T09:00:00.123456Z",
@@ -86,4 +123,51 @@ LIMIT: dict[str, Any] = {
     "created_at": "2027-01-01T09:00:00.123456Z",
     "updated_at": "2027-01-01T09:00:00.123456Z",
 }
-EXAMPLES = {"LimitOut": LIMIT, "CalendarOut": CALENDAR, "JobOut": JOB, "RunOut": RUN, "SpanOut": SPAN}
+BACKFILL: dict[str, Any] = backfill.EXAMPLE | {
+    "id": _BACKFILL,
+    "job_id": _JOB,
+    "job_name": "nightly-report",
+    "job_version": 1,
+    "state": "running",
+    "total": 181,
+    "counts": {
+        "pending": 120,
+        "running": 5,
+        "waiting": 0,
+        "succeeded": 54,
+        "failed": 2,
+        "canceled": 0,
+        "lost": 0,
+    },
+    "left_out": 0,
+    "next_since": None,
+    "created_at": "2027-01-01T09:00:00.123456Z",
+    "canceled_at": None,
+    "finished_at": None,
+}
+FORECAST: dict[str, Any] = {
+    "from": "2027-01-01T02:00:00.123456Z",
+    "until": "2027-01-01T03:00:00.123456Z",
+    "complete": True,
+    "total": 14,
+    "per_minute": [{"at": "2027-01-01T02:15:00Z", "count": 1}, {"at": "2027-01-01T02:30:00Z", "count": 13}],
+    "busiest": [
+        {
+            "at": "2027-01-01T02:30:00Z",
+            "count": 13,
+            "jobs": [{"name": "each-5-seconds", "count": 12}, {"name": "nightly-report", "count": 1}],
+        },
+        {"at": "2027-01-01T02:15:00Z", "count": 1, "jobs": [{"name": "quarterly", "count": 1}]},
+    ],
+}
+EXAMPLES = {
+    "BackfillOut": BACKFILL,
+    "CalendarOut": CALENDAR,
+    "ExplanationOut": EXPLANATION,
+    "ForecastOut": FORECAST,
+    "JobOut": JOB,
+    "LimitOut": LIMIT,
+    "RunOut": RUN,
+    "SpanOut": SPAN,
+    "VersionOut": VERSION,
+}

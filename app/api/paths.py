@@ -52,6 +52,10 @@ def limit_path(request: Request, key: str) -> str:
     return f"{request.scope.get('root_path', '')}/v1/limits/{quote(key, safe='')}"
 
 
+def backfill_path(request: Request, backfill_id: UUID) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/backfills/{backfill_id}"
+
+
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
 

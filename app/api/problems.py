@@ -28,6 +28,12 @@ class Kind(Enum):
     RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
     CALENDAR_NOT_FOUND = ("calendar-not-found", 404, "No such calendar", "There is no calendar named holidays.")
     LIMIT_NOT_FOUND = ("limit-not-found", 404, "No such limit", "There is no limit for the key warehouse.")
+    BACKFILL_NOT_FOUND = (
+        "backfill-not-found",
+        404,
+        "No such backfill",
+        "There is no backfill 01a21062-1c40-8f1e-9a0b-1c2d3e4f5a6b.",
+    )
     CALLBACK_NOT_FOUND = (
         "callback-not-found",
         404,

@@ -97,8 +97,10 @@ async def retry_run(request: Request, asked: Asked, run_id: RunId) -> Response:
 
 async def _page(request: Request, runs: RunService, query: JobRunQuery, job_id: UUID | None) -> Response:
     before = cursors.decode("runs", query.cursor, cursors.run_id)
-    filters = RunFilter(job_id=job_id, state=query.state, trigger=query.trigger, since=query.since, until=query.until)
-    found = await runs.page(filters, before, query.limit + 1)
+    asked = {name: getattr(query, name) for name in ("state", "trigger", "backfill_id", "since", "until")}
+    filters = RunFilter(job_id=job_id, **asked)
+    possible = query.backfill_id is None or cursors.is_possible(query.backfill_id)
+    found = await runs.page(filters, before, query.limit + 1) if possible else []
     page = found[: query.limit]
     cursor = cursors.encode("runs", page[-1].id) if len(found) > query.limit else None
     return answer(

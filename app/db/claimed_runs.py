@@ -11,6 +11,7 @@ from app.db.calls import callback_values, started
 from app.db.insert_runs import planned_values
 from app.db.types import AnyRow
 from app.domain.claim import Claims, Queued, Slots, Started
+from app.domain.delay import NO_PLACE, host_delay
 from app.domain.gates import CATCH_UP_RATE, Asking, Gates, Skip, Wait
 from app.domain.run import State, Trigger
 
@@ -32,7 +33,7 @@ def claimed_runs(claims: Claims, locked: Mapping[int, AnyRow]) -> list[ClaimedRu
         for run in candidate.plan.runs:
             values, asking = planned_values(candidate.job, run, job.now), None
             if run.state is State.PENDING and run.trigger is Trigger.CATCH_UP:
-                values["waiting_for"] = CATCH_UP_RATE
+                values |= _held_up(CATCH_UP_RATE)
             elif run.state is State.PENDING and values["due_at"] <= job.now:
                 asking = Asking(values["id"], job.uid, run.trigger, policies)
             made.append(ClaimedRun(job, values, asking))
@@ -55,8 +56,12 @@ def decide(
         if isinstance(decision, Skip):
             values[-1] |= {"state": State.SKIPPED, "reason": decision.reason}
         elif isinstance(decision, Wait):
-            values[-1] |= {"waiting_for": decision.gate}
-        elif _concerns_a_limit(run.asking) or _is_late(run) or not slots.admit(run.job.host):
+            values[-1] |= _held_up(decision.gate)
+        elif _concerns_a_limit(run.asking) or _is_late(run):
+            claims.queued.append(_queued(run))
+            continue
+        elif not slots.admit(run.job.host):
+            values[-1] |= {"delayed_by": host_delay(run.job.host) if slots.free else NO_PLACE}
             claims.queued.append(_queued(run))
             continue
         else:
@@ -67,6 +72,10 @@ def decide(
         if not isinstance(decision, Skip):
             ends |= dict.fromkeys(decision.ends, run.asking.run_id)
     return values, ends
+
+
+def _held_up(gate: str) -> dict[str, str]:
+    return {"waiting_for": gate, "delayed_by": gate}
 
 
 def _concerns_a_limit(asking: Asking) -> bool:

@@ -54,6 +54,9 @@ class JobRepository:
     async def get(self, name: str) -> PersistedJob | None:
         return await self._one(select(*_COLUMNS).where(cron_jobs.c.name == name))
 
+    async def of_uid(self, uid: UUID) -> PersistedJob | None:
+        return await self._one(select(*_COLUMNS).where(cron_jobs.c.uid == uid))
+
     async def lock(self, name: str) -> PersistedJob | None:
         return await self._one(select(*_COLUMNS).where(cron_jobs.c.name == name).with_for_update())
 

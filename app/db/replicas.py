@@ -21,6 +21,7 @@ from app.db.types import AnyRow
 from app.domain.lifecycle import require
 from app.domain.notice import Event, News
 from app.domain.policies import Delivery
+from app.domain.retention import KEPT
 from app.domain.run import State, Trigger
 from app.domain.verdict import DELETED, Verdict
 
@@ -29,8 +30,6 @@ MAX_TAKEOVERS = 3
 
 DIED = "replica died"
 
-FORGET_DEAD_AFTER = timedelta(days=1)
-
 _RUNNING = text(f"({ACTIVE})") & (job_runs.c.state == State.RUNNING)
 _ABANDONED = _RUNNING & ~exists().where(replicas.c.id == job_runs.c.owner, ~replicas.c.dead)
 _CALLED_BACK = job_runs.c.callback_status.is_not(None)
@@ -38,10 +37,11 @@ _CALLED_BACK = job_runs.c.callback_status.is_not(None)
 
 
 class ReplicaRepository:
-    """See `scheduler.ports.Membership`."""
+    """See `scheduler.ports.Membership`. The dead are kept as long as runs are: they say when nobody was there."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keep_dead: timedelta = KEPT) -> None:
         self._database = database
+        self._keep_dead = keep_dead
         self._callbacks = CallbackTransaction(database)
 
     async def join(self, replica: UUID, hostname: str) -> None:
@@ -49,7 +49,7 @@ class ReplicaRepository:
         values = {"id": replica, "hostname": hostname[:255], "started_at": now, "heartbeat": now}
         async with self._database.begin() as connection:
             await connection.execute(insert(replicas).values(values))
-            forgotten = replicas.c.heartbeat < self._database.ago(FORGET_DEAD_AFTER)
+            forgotten = replicas.c.heartbeat < self._database.ago(self._keep_dead)
             await connection.execute(delete(replicas).where(replicas.c.dead, forgotten))
 
     async def beat(self, replica: UUID) -> bool:

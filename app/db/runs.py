@@ -15,11 +15,11 @@ from app.db.insert_runs import insert_runs
 from app.db.partitions import make_partitions
 from app.db.tables import FREE, HELD_UP, job_runs
 from app.db.types import AnyRow
-from app.domain.gates import CATCH_UP_RATE
+from app.domain.gates import BACKFILL, CATCH_UP_RATE
 from app.domain.identity import first_id, ledger_window
 from app.domain.run import Run, State, Trigger
 
-_COLUMNS = [
+RUN_COLUMNS = [
     job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
 ]
 
@@ -33,6 +33,7 @@ class RunFilter:
     job_id: UUID | None = None
     state: State | None = None
     trigger: Trigger | None = None
+    backfill_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -60,10 +61,10 @@ class RunRepository:
 
     async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
         """Newest first, since ids sort by time; `before` is the last id of the page before."""
-        query = select(*_COLUMNS).order_by(job_runs.c.id.desc()).limit(limit)
+        query = select(*RUN_COLUMNS).order_by(job_runs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(job_runs.c.id < before, job_runs.c.ledger_at < ledger_window(before)[1])
-        return [_run(row) for row in await self._connection.execute(_filtered(query, filters))]
+        return [as_run(row) for row in await self._connection.execute(_filtered(query, filters))]
 
     async def add(self, values: Collection[dict[str, Any]]) -> set[UUID]:
         """See `insert_runs`; the ids of those that are new. Their days may have no partition yet, or none any more."""
@@ -94,21 +95,24 @@ class RunRepository:
         return latest
 
     async def judge_anew(self, job_id: UUID) -> None:
-        """What held the job's runs up may concern them no longer. The job must be locked."""
+        """What held the job's runs up may concern them no longer, queues set aside. The job must be locked."""
         run = job_runs.c
-        held_up = (run.job_id == job_id) & text(HELD_UP) & (run.waiting_for != CATCH_UP_RATE)
+        queues = (run.waiting_for == CATCH_UP_RATE) | run.waiting_for.startswith(BACKFILL)
+        held_up = (run.job_id == job_id) & text(HELD_UP) & ~queues
         await self._connection.execute(select(run.id).where(held_up).order_by(run.id).with_for_update())
         await self._connection.execute(update(job_runs).where(held_up).values(waiting_for=None))
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> Run | None:
         row = (await self._connection.execute(query)).first()
-        return None if row is None else _run(row)
+        return None if row is None else as_run(row)
 
 
 def _query(run_id: UUID) -> Select[*tuple[Any, ...]]:
     """Its id names its day's partition."""
     start, end = ledger_window(run_id)
-    return select(*_COLUMNS).where(job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end)
+    return select(*RUN_COLUMNS).where(
+        job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end
+    )
 
 
 def _is(run: Run) -> ColumnElement[bool]:
@@ -124,6 +128,10 @@ def _filtered(query: Select[*tuple[Any, ...]], filters: RunFilter) -> Select[*tu
     for column, value in (("job_id", filters.job_id), ("state", filters.state), ("trigger", filters.trigger)):
         if value is not None:
             query = query.where(job_runs.c[column] == value)
+    if filters.backfill_id is not None:
+        start, end = ledger_window(filters.backfill_id)
+        query = query.where(job_runs.c.backfill_id == filters.backfill_id)
+        query = query.where(job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end)
     if filters.since is not None:
         query = query.where(job_runs.c.ledger_at >= filters.since)
     if filters.until is not None:
@@ -131,6 +139,6 @@ def _filtered(query: Select[*tuple[Any, ...]], filters: RunFilter) -> Select[*tu
     return query
 
 
-def _run(row: AnyRow) -> Run:
+def as_run(row: AnyRow) -> Run:
     values = dict(row._mapping)
     return Run(**values | {"state": State(values["state"]), "trigger": Trigger(values["trigger"])})

@@ -73,7 +73,7 @@ class SpanRepository:
         """The spans of these jobs that are still open, by job."""
         query = select(job_spans).where(job_spans.c.job_id.in_(job_ids), job_spans.c.until.is_(None))
         found = await self._connection.execute(query.order_by(job_spans.c.id).with_for_update())
-        return {row.job_id: _span(row._mapping) for row in found}
+        return {row.job_id: as_span(row._mapping) for row in found}
 
     async def last(self, job_ids: Collection[UUID]) -> datetime | None:
         """Where the last of the spans of these jobs ends, or begins if it is open."""
@@ -104,10 +104,10 @@ class SpanRepository:
         query = select(job_spans).where(job_spans.c.job_id == job_id).order_by(job_spans.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(job_spans.c.id < before)
-        return [_span(row._mapping) for row in await self._connection.execute(query)]
+        return [as_span(row._mapping) for row in await self._connection.execute(query)]
 
 
-def _span(row: RowMapping) -> Span:
+def as_span(row: RowMapping) -> Span:
     return Span(
         id=row["id"],
         job_id=row["job_id"],

@@ -6,7 +6,7 @@ Jobs are locked, then limits, then runs; what they are judged by is counted afte
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,13 +26,13 @@ from app.db.rows import columns_of, encode, rows
 from app.db.tables import FREE, cron_jobs, job_runs
 from app.db.types import AnyRow
 from app.domain.claim import Held, Opened, Queued, Recorded, Started
-from app.domain.gates import CATCH_UP_KEY, Asking, Decision, Gates, Limit, Skip, Start, Wait
+from app.domain.gates import CATCH_UP_KEY, Asking, Decision, Gates, Limit, Skip, Start, Wait, key_of
 from app.domain.lifecycle import require
 from app.domain.run import State, Trigger
 
 _WRITTEN = (
-    *("state", "reason", "waiting_for", "limit_key", "job_version", "owner"),
-    *("fence", "attempt", "started_at", "finished_at", *CALLBACK_COLUMNS),
+    *("state", "reason", "waiting_for", "delayed_by", "limit_key", "job_version", "owner"),
+    *("fence", "attempt", "started_at", "finished_at", "deadline_at", *CALLBACK_COLUMNS),
 )
 _OF_THE_LAST_ATTEMPT = ("error", "status_code", "response_excerpt", "callback_status")
 
@@ -56,7 +56,7 @@ class StartTransaction:
         window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
         self._lock_jobs = (
             select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, *CALL_COLUMNS)
-            .add_columns(database.now.label("now"))
+            .add_columns(run.backfill_id, database.now.label("now"))
             .join_from(job_runs, asked, same)
             .join(cron_jobs, (job.uid == run.job_id) & (asked.c.host == _HOST))
             .where(window, run.due_at <= database.now)
@@ -69,7 +69,7 @@ class StartTransaction:
             select(run.id, run.ledger_at, run.job_id, run.job_version, run.scheduled_for, run.trigger, run.state)
             .add_columns(run.attempt, run.fence, run.failures, run.started_at, run.deadline_at, run.waiting_for)
             .add_columns(run.reason, run.owner, run.limit_key, run.finished_at, database.now.label("now"))
-            .add_columns(run.host, run.call)
+            .add_columns(run.host, run.call, run.delayed_by, run.backfill_id)
             .add_columns(*(run[name] for name in CALLBACK_COLUMNS))
             .join(asked, same)
             .where(window, run.due_at <= database.now)
@@ -151,7 +151,7 @@ class StartTransaction:
 
     async def _locked_limits(self, connection: AsyncConnection, wanted: Sequence[AnyRow]) -> dict[str, Limit]:
         """Those that the runs need. The rate of what is caught up is this replica's from its first such run on."""
-        keys = {key for row in wanted for key in _asking(row, row).limits.values()}
+        keys = {key for row in wanted for gate, key in _asking(row, row).limits.items() if key_of(gate)}
         if not keys:
             return {}
         limits, now = LimitRepository(connection), max(row.now for row in wanted)
@@ -168,7 +168,8 @@ class StartTransaction:
 
 def _asking(row: AnyRow, job: AnyRow) -> Asking:
     trigger = Trigger(row.trigger)
-    return Asking(row.id, row.job_id, trigger, policies_in_force(job.policies, trigger), row.attempt, row.waiting_for)
+    policies = policies_in_force(job.policies, trigger)
+    return Asking(row.id, row.job_id, trigger, policies, row.attempt, row.waiting_for, row.backfill_id)
 
 
 def _may_start(row: AnyRow) -> bool:
@@ -196,7 +197,8 @@ def _written(row: AnyRow, decision: Decision, replica: UUID, begun: Started | No
     """The columns of the run as they are to be."""
     values = {name: getattr(row, name) for name in _WRITTEN} | {"id": row.id, "ledger_at": row.ledger_at}
     if isinstance(decision, Wait):
-        return values | {"waiting_for": decision.gate}
+        delayed_by = row.delayed_by if row.attempt else decision.gate
+        return values | {"waiting_for": decision.gate, "delayed_by": delayed_by}
     values["waiting_for"] = None
     if isinstance(decision, Skip):
         require(row.state, State.SKIPPED)
@@ -214,6 +216,7 @@ def _begun(row: AnyRow, replica: UUID, started: Started) -> dict[str, Any]:
         "fence": started.fence,
         "attempt": started.call.attempt,
         "started_at": row.started_at or row.now,
+        "deadline_at": started.deadline_at,
     }
 
 
@@ -227,8 +230,14 @@ def _started(row: AnyRow, job: AnyRow) -> Started:
         attempt=row.attempt + 1,
         fence=row.fence + 1,
         started_at=row.now,
-        deadline_at=row.deadline_at,
+        deadline_at=row.deadline_at if row.backfill_id is None or row.attempt else _deadline(row, job),
         failures=row.failures,
         first_started_at=row.started_at,
     )
     return begun if row.call is None else notice(begun, row.host, row.call)
+
+
+def _deadline(row: AnyRow, job: AnyRow) -> datetime | None:
+    """Of a run that may have stood in line for hours, before its first call."""
+    seconds = policies_in_force(job.policies, row.trigger).deadline_seconds
+    return None if seconds is None else row.now + timedelta(seconds=seconds)

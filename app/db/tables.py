@@ -48,11 +48,20 @@ TO_EXPIRE = "state = 'pending' AND deadline_at IS NOT NULL"
 CALLED_BACK = "state = 'waiting'"
 """Runs whose target answered 202, and is to call back."""
 
+OUT_OF_PLACE = "ledger_at <> scheduled_for"
+"""Runs that stand elsewhere in the ledger than the instant they are for: what was repeated by hand."""
+
+ALIVE = "NOT dead"
+"""Replicas whose lease has not ended."""
+
 TIMED = "paused_until IS NOT NULL"
 """Jobs that are paused, and go on by themselves."""
 
 FAILING = "failures_in_a_row > 0"
 """Jobs whose last run that ended did not succeed."""
+
+BACKFILLED = "backfill_id IS NOT NULL"
+"""Runs that a backfill made. All of one backfill stand at the same instant of the ledger."""
 
 cron_jobs = Table(
     "cron_jobs",
@@ -145,12 +154,22 @@ job_runs = Table(
     Column("callback_status", String(16)),
     Column("host", String(280)),
     Column("call", json_column()),
+    Column("delayed_by", String(300)),
+    Column("backfill_id", Uuid),
     Index("idx_job_runs_job_id_id", "job_id", "id"),
     Index("idx_job_runs_pending", "due_at", postgresql_where=text(FREE), sqlite_where=text(FREE)),
     Index("idx_job_runs_waiting", "waiting_for", "due_at", postgresql_where=text(HELD_UP), sqlite_where=text(HELD_UP)),
     Index("idx_job_runs_active", "job_id", postgresql_where=text(ACTIVE), sqlite_where=text(ACTIVE)),
     Index("idx_job_runs_deadline", "deadline_at", postgresql_where=text(TO_EXPIRE), sqlite_where=text(TO_EXPIRE)),
     Index("idx_job_runs_callback", "due_at", postgresql_where=text(CALLED_BACK), sqlite_where=text(CALLED_BACK)),
+    Index("idx_job_runs_backfill_id", "backfill_id", postgresql_where=text(BACKFILLED), sqlite_where=text(BACKFILLED)),
+    Index(
+        "idx_job_runs_out_of_place",
+        "job_id",
+        "scheduled_for",
+        postgresql_where=text(OUT_OF_PLACE),
+        sqlite_where=text(OUT_OF_PLACE),
+    ),
     postgresql_partition_by="RANGE (ledger_at)",
 )
 
@@ -202,6 +221,7 @@ replicas = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("heartbeat", UtcDateTime, nullable=False),
     Column("dead", Boolean, nullable=False, server_default=false()),
+    Index("idx_replicas_alive", "id", postgresql_where=text(ALIVE), sqlite_where=text(ALIVE)),
 )
 
 limits = Table(
@@ -214,6 +234,27 @@ limits = Table(
     Column("refilled_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("job_name", String(255), nullable=False),
+    Column("job_version", Integer, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("max", Integer, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("only_missing", Boolean, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("left_out", BigInteger, nullable=False),
+    Column("next_since", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("canceled_at", UtcDateTime),
+    Index("idx_backfills_job_id_id", "job_id", "id"),
+    Index("idx_backfills_job_name_id", "job_name", "id"),
 )
 
 calendars = Table(

@@ -9,9 +9,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.backfills import BackfillRepository
 from app.db.calendars import CalendarRepository
 from app.db.changes import notify_change
 from app.db.engine import Database
+from app.db.histories import HistoryRepository
 from app.db.idempotency import IdempotencyRepository
 from app.db.jobs import JobRepository
 from app.db.limits import LimitRepository
@@ -32,10 +34,12 @@ class Transaction:
         self.calendars = CalendarRepository(connection)
         self.runs = RunRepository(connection)
         self.limits = LimitRepository(connection)
+        self.backfills = BackfillRepository(connection)
         self.spans = SpanRepository(connection)
         self.versions = VersionRepository(connection)
         self.switch = SwitchRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
+        self.history = HistoryRepository(connection)
 
     async def time(self) -> datetime:
         """The database's clock at this moment of the transaction."""

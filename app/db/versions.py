@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,13 +15,15 @@ from app.db.calendars import CalendarRepository
 from app.db.policies import dump_policies
 from app.db.tables import job_versions
 from app.domain.exclude import calendar_names
+from app.domain.history import StoredVersion
 from app.domain.job import PersistedJob
 
 _PLAIN = (
-    *("schedule", "timezone", "day_rule", "dst_gap", "dst_overlap"),
+    *("name", "schedule", "timezone", "day_rule", "dst_gap", "dst_overlap"),
     *("enabled", "endpoint", "method", "description", "timeout_seconds"),
 )
 _TIMES = ("anchor", "starts_at", "ends_at")
+_COLUMNS = [job_versions.c[each.name] for each in fields(StoredVersion)]
 
 
 class VersionRepository:
@@ -54,6 +56,28 @@ class VersionRepository:
             .where(job_versions.c.job_id.in_(job_ids), job_versions.c.effective_until.is_(None))
             .values(effective_until=at)
         )
+
+    async def page(self, job_id: UUID, before: int | None, limit: int) -> list[StoredVersion]:
+        """Newest first; `before` is the last version of the page before."""
+        query = select(*_COLUMNS).where(job_versions.c.job_id == job_id).order_by(job_versions.c.version.desc())
+        if before is not None:
+            query = query.where(job_versions.c.version < before)
+        return [StoredVersion(**row._mapping) for row in await self._connection.execute(query.limit(limit))]
+
+    async def around(self, job_id: UUID, start: datetime, end: datetime, beside: int) -> list[StoredVersion]:
+        """Those in force from `start` to `end`, with the last ones before and the first ones after, oldest first."""
+        version = job_versions.c
+        of_job = select(*_COLUMNS).where(version.job_id == job_id)
+        before = of_job.where(version.effective_until < start).order_by(version.version.desc()).limit(beside)
+        ended_later = version.effective_until.is_(None) | (version.effective_until >= start)
+        within = of_job.where(version.effective_from < end, ended_later).order_by(version.version)
+        after = of_job.where(version.effective_from >= end, ended_later).order_by(version.version).limit(beside)
+        found = {
+            row.version: StoredVersion(**row._mapping)
+            for query in (before, within, after)
+            for row in await self._connection.execute(query)
+        }
+        return [found[number] for number in sorted(found)]
 
     async def _calendars(self, names: Collection[str]) -> dict[str, int]:
         if not names:

@@ -25,7 +25,8 @@ class Candidate:
 class Queued:
     """A pending run, which any replica may start; `host` is the host and port that it will call.
 
-    `due_at` is None where it may start at once. `yields`: it is caught up, and leaves room for what is due now.
+    `due_at` is None where it may start at once. `yields`: it is caught up or backfilled, and leaves room for what is
+    due now.
     """
 
     run_id: UUID
@@ -116,5 +117,10 @@ class Slots(Protocol):
     """Room for calls; `admit` takes a place or says no, `release` gives it back."""
 
     def admit(self, host: str) -> bool: ...
+
+    @property
+    def free(self) -> int:
+        """Places that are left, whichever the host."""
+        ...
 
     def release(self, host: str) -> None: ...

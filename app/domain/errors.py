@@ -72,6 +72,10 @@ class LimitNotFound(NotFound):
     """There is no limit for this key."""
 
 
+class BackfillNotFound(NotFound):
+    """There is no backfill with this id."""
+
+
 class CallbackNotFound(NotFound):
     """No attempt of a run waits for this callback."""
 

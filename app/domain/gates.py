@@ -17,7 +17,7 @@ CATCH_UP_RATE = "catch-up rate"
 CATCH_UP_KEY = "cronledger:catch-up"
 """The limit behind it. No job can name it."""
 
-_JOB, _LIMIT = "job ", "limit "
+_JOB, _LIMIT, BACKFILL = "job ", "limit ", "backfill "
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,23 @@ class Asking:
     policies: Policies
     attempt: int = 0
     waiting_for: str | None = None
+    backfill_id: UUID | None = None
 
     @property
     def minds_its_job(self) -> bool:
         """Whether other runs of its job concern it: people's ask nobody."""
         if self.trigger is Trigger.SCHEDULE:
             return self.policies.overlap is not Overlap.ALLOW
-        return self.trigger is Trigger.CATCH_UP
+        return self.trigger in {Trigger.CATCH_UP, Trigger.BACKFILL}
+
+    def minds(self, other: Trigger) -> bool:
+        """Whether a run of its job that exists for that reason concerns it.
+
+        What is caught up and what is backfilled keep apart. What is scheduled and what is backfilled don't meet.
+        """
+        if self.trigger is Trigger.BACKFILL:
+            return other is Trigger.CATCH_UP
+        return self.trigger is Trigger.CATCH_UP or other is not Trigger.BACKFILL
 
     @property
     def limits(self) -> dict[str, str]:
@@ -45,7 +55,14 @@ class Asking:
         limits = {} if key is None else {limit_gate(key): key}
         if self.trigger is Trigger.CATCH_UP and not self.attempt:
             limits[CATCH_UP_RATE] = CATCH_UP_KEY
+        if self.backfill_id is not None and not self.attempt:
+            limits[backfill_gate(self.backfill_id)] = backfill_gate(self.backfill_id)
         return limits
+
+    @property
+    def turn(self) -> str:
+        """The gate at which it waits for other runs of its job."""
+        return job_gate(self.job_id) if self.backfill_id is None else backfill_gate(self.backfill_id)
 
 
 @dataclass(slots=True)
@@ -56,10 +73,15 @@ class Other:
     """
 
     run_id: UUID
-    scheduled: bool
+    trigger: Trigger
     called: bool = False
     between: bool = False
     waiting_for: str | None = None
+    backfill_id: UUID | None = None
+
+    @property
+    def scheduled(self) -> bool:
+        return self.trigger is Trigger.SCHEDULE
 
 
 @dataclass(slots=True)
@@ -117,6 +139,16 @@ def limit_gate(key: str) -> str:
     return CATCH_UP_RATE if key == CATCH_UP_KEY else f"{_LIMIT}{key}"
 
 
+def backfill_gate(backfill_id: UUID) -> str:
+    """The limit behind it has the same name, which no job can have as its key."""
+    return f"{BACKFILL}{backfill_id}"
+
+
+def backfill_of(gate: str) -> UUID | None:
+    """The backfill for whose turn a run waits."""
+    return UUID(gate.removeprefix(BACKFILL)) if gate.startswith(BACKFILL) else None
+
+
 def job_of(gate: str) -> UUID | None:
     """The job whose runs are waited for."""
     return UUID(gate.removeprefix(_JOB)) if gate.startswith(_JOB) else None
@@ -134,13 +166,14 @@ class Gates:
     """The counts, as they are once jobs and limits are locked; `settle` keeps them true within a batch.
 
     `active` and `waiting` (its scheduled runs that are held up) are by job, `limits` by key. `newest` is the last
-    scheduled run of the batch, by job.
+    scheduled run of the batch, by job. `caught_up` are the jobs of which what is to be caught up waits for the others.
     """
 
     active: dict[UUID, list[Other]] = field(default_factory=lambda: defaultdict(list))
     waiting: dict[UUID, list[Other]] = field(default_factory=lambda: defaultdict(list))
     limits: dict[str, Limit] = field(default_factory=dict)
     newest: dict[UUID, UUID] = field(default_factory=dict)
+    caught_up: set[UUID] = field(default_factory=set)
 
     def expect(self, batch: Iterable[Asking]) -> None:
         """The runs that are going to be judged."""
@@ -157,25 +190,29 @@ class Gates:
 
     def settle(self, run: Asking, decision: Decision) -> None:
         """Count what was decided, for those that are judged after it."""
-        job, scheduled = run.job_id, run.trigger is Trigger.SCHEDULE
+        job = run.job_id
         gone = {run.run_id, *(() if isinstance(decision, Skip) else decision.ends)}
         self.waiting[job] = [each for each in self.waiting[job] if each.run_id not in gone]
         if isinstance(decision, Wait):
             gone.remove(run.run_id)
         self.active[job] = [each for each in self.active[job] if each.called or each.run_id not in gone]
         if isinstance(decision, Start):
-            self.active[job].append(Other(run.run_id, scheduled, called=True))
+            self.active[job].append(Other(run.run_id, run.trigger, called=True, backfill_id=run.backfill_id))
             for limit in self._limits(run).values():
                 limit.admit()
-        if isinstance(decision, Wait) and scheduled and not run.attempt:
-            self.waiting[job].append(Other(run.run_id, scheduled, waiting_for=decision.gate))
+        if isinstance(decision, Wait) and run.trigger is Trigger.SCHEDULE and not run.attempt:
+            self.waiting[job].append(Other(run.run_id, run.trigger, waiting_for=decision.gate))
+        if isinstance(decision, Wait) and run.trigger is Trigger.CATCH_UP and decision.gate == job_gate(job):
+            self.caught_up.add(job)
 
     def _among_its_job(self, run: Asking) -> Decision:
-        active = [each for each in self.active[run.job_id] if each.run_id != run.run_id]
+        others = (each for each in self.active[run.job_id] if each.run_id != run.run_id)
+        active = [each for each in others if run.minds(each.trigger)]
         if run.attempt:
             return self._go_on(run, active)
-        if run.trigger is Trigger.CATCH_UP:
-            return Wait(job_gate(run.job_id)) if active else Start()
+        if run.trigger is not Trigger.SCHEDULE:
+            first = run.trigger is Trigger.BACKFILL and run.job_id in self.caught_up
+            return Wait(run.turn) if active or first else Start()
         match run.policies.overlap:
             case Overlap.ALLOW:
                 return Start()

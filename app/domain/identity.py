@@ -22,15 +22,27 @@ def created_id(created_at: datetime, nonce: bytes) -> UUID:
     return _uuid8(created_at, nonce)
 
 
+def first_id(at: datetime) -> UUID:
+    """No run that stands in the ledger at `at` or later has a lesser id."""
+    return UUID(int=(at - _EPOCH) // _MILLISECOND << 80)
+
+
+def backfilled_id(backfill_id: UUID, created_at: datetime, occurrence: datetime) -> UUID:
+    """The id of the run that a backfill makes for one occurrence: the same however often it is asked for."""
+    micros = (occurrence - _EPOCH) // _MICROSECOND
+    return created_id(created_at, backfill_id.bytes + micros.to_bytes(8, "big", signed=True))
+
+
+def id_range(first: datetime, last: datetime) -> tuple[UUID, UUID]:
+    """Ids between which lie those of all runs whose `ledger_at` is in [first, last]."""
+    low, high = ((at - _EPOCH) // _MILLISECOND for at in (first, last))
+    return UUID(int=low << 80), UUID(int=((high + 1) << 80) - 1)
+
+
 def ledger_window(run_id: UUID) -> tuple[datetime, datetime]:
     """The millisecond [from, until) in which the run's `ledger_at` lies; it names the partition."""
     start = _EPOCH + (run_id.int >> 80) * _MILLISECOND
     return start, start + _MILLISECOND
-
-
-def first_id(at: datetime) -> UUID:
-    """No run that stands in the ledger at `at` or later has a lesser id."""
-    return UUID(int=(at - _EPOCH) // _MILLISECOND << 80)
 
 
 def _uuid8(at: datetime, seed: bytes) -> UUID:

@@ -28,6 +28,7 @@ SKIPPED_ROWS = 1500
 
 NO_REPLICA, WINDOW, MAX = "no replica", "window", "max"
 DST = "dst: the clock jumped over it"
+EXCLUDED = "excluded: "
 
 _DEFAULT = Misfire()
 
@@ -130,7 +131,7 @@ def _why_skipped(recurrence: Recurrence, exclusions: Exclusions, at: datetime) -
     if recurrence.skips(at):
         return DST
     which = exclusions.covers(at)
-    return None if which is None else f"excluded: {which}"
+    return None if which is None else f"{EXCLUDED}{which}"
 
 
 def _skipped(at: datetime, reason: str) -> PlannedRun:

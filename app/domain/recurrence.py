@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -62,6 +63,11 @@ class Recurrence:
     def next_after(self, t: datetime) -> datetime | None:
         """The first occurrence strictly after t, or None when there is none."""
         return _next_after(self, t)
+
+    def walk(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The occurrences in (after, until], one by one. Nothing of it is kept for others, since it may be long."""
+        after = after if self.starts_at is None else max(after, self.starts_at - RESOLUTION)
+        return self.parsed().between(after, until if self.ends_at is None else min(until, self.ends_at))
 
     def previous_before(self, t: datetime) -> datetime | None:
         """The last occurrence strictly before t, or None when there is none."""

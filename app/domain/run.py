@@ -12,13 +12,17 @@ from app.domain.success import Success
 
 
 class Trigger(StrEnum):
-    """Why a run exists. `retry` is a person's, of a run that had ended; `notify` tells what became of its job."""
+    """Why a run exists. `retry` is a person's, of a run that had ended; `notify` tells what became of its job.
+
+    `backfill` is a past occurrence that a person wants run.
+    """
 
     SCHEDULE = "schedule"
     CATCH_UP = "catch_up"
     MANUAL = "manual"
     RETRY = "retry"
     NOTIFY = "notify"
+    BACKFILL = "backfill"
 
 
 COUNTED = frozenset({Trigger.SCHEDULE, Trigger.CATCH_UP})
@@ -44,8 +48,9 @@ class Run:
     """A row of `job_runs`; `started_at` is its first attempt's start, `replica` who holds it or held it last.
 
     `due_at` is when the next attempt may start, or, while it waits for its callback, when it is given up. `waiting_for`
-    is what keeps it from its start, `retry_of` the run that a person had repeated by this one, `cancel_reason` why its
-    call is to be cut.
+    is what keeps it from its start, `delayed_by` what last kept it from its first, see `app.domain.delay`. `retry_of`
+    is the run that a person had repeated by this one, `backfill_id` what made it, `cancel_reason` why its call is to be
+    cut, `takeovers` how many replicas died on it.
     """
 
     id: UUID
@@ -60,9 +65,12 @@ class Run:
     due_at: datetime
     deadline_at: datetime | None
     waiting_for: str | None
+    delayed_by: str | None
     retry_of: UUID | None
+    backfill_id: UUID | None
     cancel_reason: str | None
     attempt: int
+    takeovers: int
     started_at: datetime | None
     finished_at: datetime | None
     status_code: int | None

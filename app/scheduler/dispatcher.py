@@ -73,7 +73,7 @@ class Dispatcher:
 
     def enqueue(self, runs: Iterable[Queued]) -> None:
         """Those that are not due yet are kept until then."""
-        for run in runs:
+        for run in self._but_for_the_kept_places(runs):
             if run.run_id in self._known:
                 continue
             self._known.add(run.run_id)
@@ -133,13 +133,13 @@ class Dispatcher:
         slots = self._slots
         opened = await self._store.opened(slots.free, slots.full_hosts(), slots.crowded_hosts())
         self._waited_for = opened.waited_for
-        self.enqueue(self._but_for_the_kept_places(opened.runs))
+        self.enqueue(opened.runs)
 
-    def _but_for_the_kept_places(self, opened: Iterable[Queued]) -> list[Queued]:
-        """Those for which there is room; what is left out of what is caught up is found again by the next look."""
+    def _but_for_the_kept_places(self, runs: Iterable[Queued]) -> list[Queued]:
+        """Those for which there is room; what yields and is left out is found again by the next look."""
         chosen: list[Queued] = []
         by_host = Counter[str]()
-        for run in sorted(opened, key=attrgetter("yields")):
+        for run in sorted(runs, key=attrgetter("yields")):
             if run.yields and (len(chosen) >= self._slots.spare or by_host[run.host] >= self._slots.spare_at(run.host)):
                 continue
             chosen.append(run)

@@ -70,7 +70,7 @@ class StartStore(Protocol):
     async def opened(self, limit: int, full_hosts: Collection[str], crowded_hosts: Collection[str] = ()) -> Opened:
         """Runs that were held up and may have room now, the first at each gate.
 
-        What is caught up is left out at crowded hosts too.
+        What is caught up or backfilled is left out at crowded hosts too.
         """
         ...
 

@@ -37,7 +37,7 @@ class CallSlots:
 
     @property
     def spare(self) -> int:
-        """How many are free for what is caught up: a quarter of all is kept for what is due now."""
+        """How many are free for what is caught up or backfilled: a quarter of all is kept for what is due now."""
         return max(self.free - self._total // 4, 0)
 
     def spare_at(self, host: str) -> int:

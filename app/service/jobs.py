@@ -130,6 +130,7 @@ class JobService:
             job = await _found(tx, name, if_version)
             at = await tx.boundary([job])
             [job], _ = await settle(tx, [job], at)
+            await tx.backfills.end_with_job(job.uid, at)
             canceled = await tx.runs.cancel_pending(job.uid, "deleted", at)
             await close_spans(tx, [job], at)
             await tx.versions.end([job.uid], at)

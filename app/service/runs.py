@@ -104,7 +104,7 @@ async def _locked(tx: Transaction, run_id: UUID) -> tuple[Run, PersistedJob | No
 
 async def _make(tx: Transaction, job: PersistedJob, **facts: object) -> tuple[Run, str]:
     """A run that a person wants now, and the host that it calls."""
-    host = _host(job)
+    host = require_host(job)
     at = await tx.time()
     run_id = created_id(at, token_bytes(16))
     values = new_values(run_id, at, job.uid, job.name, job.version)
@@ -124,7 +124,7 @@ def _known(run: Run | None, run_id: UUID) -> Run:
     return run
 
 
-def _host(job: PersistedJob) -> str:
+def require_host(job: PersistedJob) -> str:
     try:
         return host_key(canonical_endpoint(job.endpoint or ""))
     except InvalidEndpoint as error:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from app.db.engine import Database
 from app.scheduler.service import SchedulerService
+from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
+from app.service.forecast import ForecastService
+from app.service.history import HistoryService
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
@@ -23,6 +26,9 @@ class Services:
     jobs: JobService
     limits: LimitService
     runs: RunService
+    backfills: BackfillService
+    forecast: ForecastService
+    history: HistoryService
     callbacks: CallbackService
     idempotency: IdempotencyService
     calendars: CalendarService

@@ -20,9 +20,12 @@ from app.domain.clock import Clock, SystemClock
 from app.domain.run import Call, Outcome
 from app.metrics import Metrics
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
 from app.service.failing import FailingJobs
+from app.service.forecast import ForecastService
+from app.service.history import HistoryService
 from app.service.housekeeping import Housekeeping
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
@@ -66,6 +69,9 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
         jobs=JobService(database, scheduler, targets),
         limits=LimitService(database),
         runs=RunService(database, scheduler),
+        backfills=BackfillService(database, scheduler),
+        forecast=ForecastService(database),
+        history=HistoryService(database),
         callbacks=CallbackService(database, scheduler),
         idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),

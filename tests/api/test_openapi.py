@@ -10,11 +10,15 @@ from httpx2 import AsyncClient
 from app.api import examples
 from app.api.openapi import document, export
 from app.api.problems import Kind
+from app.api.schemas.backfill import BackfillOut
 from app.api.schemas.calendar import CalendarOut
+from app.api.schemas.explanation import ExplanationOut
+from app.api.schemas.forecast import ForecastOut
 from app.api.schemas.job import JobOut
 from app.api.schemas.limit import LimitOut
 from app.api.schemas.run import RunOut
 from app.api.schemas.span import SpanOut
+from app.api.schemas.version import VersionOut
 
 EXPORTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
 OPERATIONS = """
@@ -30,11 +34,20 @@ POST /v1/jobs/{name}/trigger triggerJob
 GET /v1/jobs/{name}/next listNextTimes
 GET /v1/jobs/{name}/runs listJobRuns
 GET /v1/jobs/{name}/spans listJobSpans
+GET /v1/jobs/{name}/versions listJobVersions
+GET /v1/jobs/{name}/explain explainJob
+GET /v1/versions listVersions
+GET /v1/explain explain
 GET /v1/runs listRuns
 GET /v1/runs/{run_id} getRun
 POST /v1/runs/{run_id}/cancel cancelRun
 POST /v1/runs/{run_id}/retry retryRun
 POST /v1/callbacks/{run_id}/{token} reportCompletion
+POST /v1/jobs/{name}/backfill createBackfill
+GET /v1/backfills listBackfills
+GET /v1/backfills/{backfill_id} getBackfill
+POST /v1/backfills/{backfill_id}/cancel cancelBackfill
+GET /v1/forecast getForecast
 POST /v1/calendars createCalendar
 GET /v1/calendars listCalendars
 GET /v1/calendars/{name} getCalendar
@@ -115,6 +128,11 @@ def test_the_examples_of_answers_are_answers() -> None:
     assert RunOut.model_validate(examples.RUN).model_dump(mode="json") == examples.RUN
     assert CalendarOut.model_validate(examples.CALENDAR).model_dump(mode="json") == examples.CALENDAR
     assert LimitOut.model_validate(examples.LIMIT).model_dump(mode="json") == examples.LIMIT
+    assert BackfillOut.model_validate(examples.BACKFILL).model_dump(mode="json") == examples.BACKFILL
+    ahead = examples.FORECAST | {"from_": examples.FORECAST["from"]}
+    assert ForecastOut.model_validate(ahead).model_dump(mode="json", by_alias=True) == examples.FORECAST
+    assert VersionOut.model_validate(examples.VERSION).model_dump(mode="json") == examples.VERSION
+    assert ExplanationOut.model_validate(examples.EXPLANATION).model_dump(mode="json") == examples.EXPLANATION
     span = examples.SPAN | {"from_": examples.SPAN["from"]}
     assert SpanOut.model_validate(span).model_dump(mode="json", by_alias=True) == examples.SPAN
 

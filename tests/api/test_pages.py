@@ -119,7 +119,15 @@ FORGED = [
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/jobs", "/v1/runs", "/v1/jobs/nightly/runs", "/v1/jobs/nightly/spans", "/v1/entries"]
+    "path",
+    [
+        "/v1/jobs",
+        "/v1/runs",
+        "/v1/jobs/nightly/runs",
+        "/v1/jobs/nightly/spans",
+        "/v1/jobs/nightly/versions",
+        "/v1/entries",
+    ],
 )
 async def test_a_forged_cursor_is_refused(client: AsyncClient, path: str) -> None:
     await create(client)

@@ -14,8 +14,9 @@ from app.domain.run import State
 from tests.api.building import NO_SUCH_RUN, create, problem
 
 FIELDS = (
-    "id job_id job_name job_version scheduled_for trigger state reason due_at deadline_at waiting_for retry_of"
-    " cancel_requested attempt started_at finished_at lag_ms duration_ms status_code error response_excerpt replica"
+    "id job_id job_name job_version scheduled_for trigger state reason due_at deadline_at waiting_for delayed_by"
+    " retry_of backfill_id cancel_requested attempt takeovers started_at finished_at lag_ms duration_ms status_code"
+    " error response_excerpt replica"
 )
 
 

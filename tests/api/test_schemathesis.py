@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 import schemathesis
@@ -23,6 +22,7 @@ from app.db.engine import connect
 from app.domain.calendar import CalendarDefinition
 from app.domain.job import JobDefinition
 from app.domain.policies import Policies
+from app.domain.run import Run
 from app.domain.schedule import timezones
 from app.metrics import Metrics
 from app.service.services import Services
@@ -37,9 +37,14 @@ CURSORS = {
     "listJobs": cursors.encode("jobs", "a"),
     "listCalendars": cursors.encode("calendars", "a"),
     "listLimits": cursors.encode("limits", "a"),
+    "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
     "listRuns": cursors.encode("runs", NO_SUCH_RUN),
     "listJobRuns": cursors.encode("runs", NO_SUCH_RUN),
     "listJobSpans": cursors.encode("spans", 1),
+    "listJobVersions": cursors.encode("versions", 1),
+    "listVersions": cursors.encode("versions", 1),
+    "explainJob": cursors.encode("instants", 0),
+    "explain": cursors.encode("instants", 0),
     "listEntries": cursors.encode("entries", 1),
 }
 CONFIG = {
@@ -66,7 +71,7 @@ BEYOND_SCHEMAS = {
 NOT_TO_BE_GUESSED = {"POST /v1/callbacks/{run_id}/{token}"}
 """What needs a token that only a target is sent."""
 
-TOGETHER = {"ends_at", "entries", "exclude", "headers", "label", "name", "retry", "until"}
+TOGETHER = {"ends_at", "entries", "exclude", "headers", "label", "name", "retry", "since", "until"}
 TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
 """Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time."""
 
@@ -85,6 +90,8 @@ def _formats() -> None:
     days = st.dates(date(1970, 1, 1), date(2099, 12, 31))
     schemathesis.openapi.format("date", days.map(date.isoformat))
     schemathesis.openapi.format("cronledger-icalendar", days.map(lambda day: FILE.format(day=day)))
+    moments = instants.map(lambda instant: instant.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    schemathesis.openapi.format("cronledger-instants", moments)
     schemathesis.openapi.format("date-time", instants.map(lambda instant: instant.strftime("%Y-%m-%dT%H:%M:%SZ")))
 
 
@@ -102,7 +109,8 @@ def app(database_url: str) -> Iterator[FastAPI]:
         app.state.metrics = metrics
         await scheduler.start()
         await app.state.services.calendars.create(CalendarDefinition(name=CALENDAR))
-        app.state.held_up = await a_run_that_waits(app.state.services)
+        held_up = await a_run_that_waits(app.state.services)
+        app.state.held_up, app.state.job = held_up.id, held_up.job_id
         yield
         await scheduler.stop(0)
         await database.close()
@@ -111,17 +119,18 @@ def app(database_url: str) -> Iterator[FastAPI]:
     shutdown_lifespans()
 
 
-async def a_run_that_waits(services: Services) -> UUID:
+async def a_run_that_waits(services: Services) -> Run:
     """At a limit that lets none through."""
     await services.limits.put("closed", 0, None)
     policies = Policies(concurrency_key="closed")
     await services.jobs.create(JobDefinition(name="w", schedule="@manual", endpoint=ENDPOINT, policies=policies))
-    return (await services.runs.trigger("w")).id
+    return await services.runs.trigger("w")
 
 
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
     schema.hook("map_query")(with_a_cursor_of_its_kind)
+    schema.hook("map_query")(with_a_job_that_there_was)
     schema.hook("map_path_parameters")(with_what_there_is)
     failures: list[str] = []
     succeeded: set[str] = set()
@@ -146,11 +155,21 @@ def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, 
     return query
 
 
+def with_a_job_that_there_was(context: Any, query: dict[str, Any]) -> dict[str, Any]:
+    """For what is not found by another id."""
+    if query and "job_id" in query and context.operation.definition.raw["operationId"] == "explain":
+        return query | {"job_id": str(context.operation.app.state.job)}
+    return query
+
+
 def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Nothing that is drawn would meet a run, of which most have ended, nor a calendar that was not deleted."""
+    """Nothing that is drawn would meet a run, of which most have ended, nor a calendar that was not deleted.
+
+    None is what a link will give.
+    """
     operation = context.operation.definition.raw["operationId"]
-    if path and operation in {"cancelRun", "retryRun"}:
-        return path | {"run_id": str(context.operation.app.state.held_up)}
+    if operation in {"cancelRun", "retryRun"}:
+        return (path or {}) | {"run_id": str(context.operation.app.state.held_up)}
     if path and operation == "importCalendar":
         return path | {"name": CALENDAR}
     if path and operation == "deleteCalendar" and path["name"] == CALENDAR:

@@ -31,9 +31,12 @@ from app.domain.retry import Retry
 from app.domain.run import Outcome, State, Trigger
 from app.domain.span import Span
 from app.scheduler.slots import CallSlots
+from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
 from app.service.failing import FailingJobs
+from app.service.forecast import ForecastService
+from app.service.history import HistoryService
 from app.service.jobs import JobService
 from app.service.pauses import TimedPauses
 from app.service.rules import COMPUTED_UNDER
@@ -97,6 +100,9 @@ class Ledger:
         self.heard = Heard()
         self.jobs = JobService(self.database, self.heard, Targets.ANY)
         self.runs = RunService(self.database, self.heard)
+        self.backfills = BackfillService(self.database, self.heard)
+        self.forecast = ForecastService(self.database)
+        self.history = HistoryService(self.database)
         self.callbacks = CallbackService(self.database, self.heard)
         self.calendars = CalendarService(self.database, self.heard)
         self.switch = SwitchService(self.database, self.heard)

@@ -17,6 +17,7 @@ from tests.db.seed import ROWS, plant
 
 TABLES = {
     "alembic_version",
+    "backfills",
     "calendars",
     "cron_jobs",
     "idempotency_keys",
@@ -70,7 +71,7 @@ async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
         "ALTER TABLE job_runs DROP COLUMN takeovers",
         "ALTER TABLE cron_jobs DROP COLUMN description",
         "ALTER TABLE cron_jobs ADD COLUMN more TEXT",
-        "DROP TABLE replicas",
+        "DROP TABLE limits",
     ],
 )
 async def test_a_difference_is_told(ledger: Ledger, damage: str) -> None:

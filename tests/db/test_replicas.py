@@ -64,10 +64,10 @@ async def test_a_host_may_have_a_long_name(ledger: Ledger) -> None:
     assert await ledger.replicas.beat(ME)
 
 
-async def test_the_dead_are_forgotten_after_a_day(ledger: Ledger, clock: FakeClock) -> None:
+async def test_the_dead_are_remembered_for_as_long_as_runs_are_kept(ledger: Ledger, clock: FakeClock) -> None:
     await ledger.replicas.join(ME, "here")
     await ledger.replicas.leave(ME)
-    clock.step(timedelta(days=1))
+    clock.step(timedelta(days=30))
     await ledger.replicas.join(OTHER, "here")
     assert await _dead(ledger) == {ME}
     clock.step(JUST)

@@ -33,16 +33,18 @@ class Accounts:
 
     async def check(self, only: Collection[UUID] | None = None) -> None:
         """Of all jobs there ever were, or of some. Raises Violation."""
-        versions = await self._by_job(job_versions, "version", only)
-        spans = await self._by_job(job_spans, "id", only)
-        jobs = {row.uid: row for row in await self._rows(_among(cron_jobs, cron_jobs.c.uid, only))}
         settled = 0
-        for uid, known in versions.items():
-            account = self._account(uid, known, spans.get(uid, []), jobs.get(uid))
+        for uid, account in (await self.of_jobs(only)).items():
             for fault in account.faults():
                 raise Violation(f"job {uid}: {fault}\n{account}")
             settled += account.settled
         self.instants = settled if only is None else self.instants
+
+    async def of_jobs(self, only: Collection[UUID] | None = None) -> dict[UUID, Account]:
+        versions = await self._by_job(job_versions, "version", only)
+        spans = await self._by_job(job_spans, "id", only)
+        jobs = {row.uid: row for row in await self._rows(_among(cron_jobs, cron_jobs.c.uid, only))}
+        return {uid: self._account(uid, known, spans.get(uid, []), jobs.get(uid)) for uid, known in versions.items()}
 
     async def check_mirror(self) -> None:
         """The journal told everything: the rows are as it says."""

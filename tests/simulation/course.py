@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tests.simulation import people
 from tests.simulation.mirror import Violation, told
 from tests.simulation.steps import CREATE, GO_ON, STOP, take, take_one
+from tests.simulation.told import check_explanations
 from tests.simulation.world import World, simulated
 
 _PATIENCE = 1_500
@@ -62,6 +63,7 @@ async def _end_well(world: World) -> None:
             raise Violation("stuck:\n" + "\n".join(f"  {told(run)} due {run.due_at}" for run in runs))
     await take(world, GO_ON)
     await world.check_everything()
+    await check_explanations(world)
 
 
 async def _all_claim(world: World) -> None:

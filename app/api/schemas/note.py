@@ -16,7 +16,7 @@ PAUSE_EXAMPLES: dict[str, Any] = {
 
 
 class CancelIn(BaseModel):
-    """Why a run is canceled."""
+    """Why a run is canceled, or a backfill."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,6 +18,7 @@ class JobRunQuery(PageQuery):
 
     state: State | None = None
     trigger: Trigger | None = None
+    backfill_id: UUID | None = Field(None, description="Made by this backfill.")
     since: Instant | None = Field(None, description="Runs that stand in the ledger from this instant on.")
     until: Instant | None = Field(None, description="Runs that stand in the ledger before this instant.")
 
@@ -45,9 +46,14 @@ class RunOut(BaseModel):
     )
     deadline_at: datetime | None = Field(description="When the run fails if it has not ended, with all its attempts.")
     waiting_for: str | None = Field(description="What keeps a run that is due from its start.")
+    delayed_by: str | None = Field(
+        description="What last kept it from its first call: a gate as in `waiting_for`, a host or replica without room."
+    )
     retry_of: UUID | None = Field(description="The run that a person had repeated by this one.")
+    backfill_id: UUID | None = Field(description="The backfill that made this run.")
     cancel_requested: bool = Field(description="Whether a cancel was asked for while it was called.")
     attempt: int = Field(description="Calls so far; 0 before the first.")
+    takeovers: int = Field(description="How many replicas died on it.")
     started_at: datetime | None
     finished_at: datetime | None
     lag_ms: float | None = Field(description="From `scheduled_for` to `started_at`.")

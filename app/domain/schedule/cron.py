@@ -11,6 +11,7 @@ from app.domain.schedule.local import Stretch, stretch_at
 from app.domain.schedule.words import cron_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from app.domain.schedule.expression import Expression
@@ -58,6 +59,21 @@ class CronSchedule:
                 return None
             at = min(stretch.start - 1, local + DAY)
         return None
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """What a gap carries to its end is there as one."""
+        at, last = max(at_or_before(after) + 1, 0), min(at_or_before(until), END - 1)
+        while at <= last:
+            stretch = stretch_at(self.timezone, at)
+            low, begin = self._local_from(stretch, at), stretch.start + stretch.offset
+            high = min(last + 1 + stretch.offset, self._closes(stretch))
+            if low < begin:
+                if self.pattern.count(low, begin + 1):
+                    yield instant(stretch.start)
+                low = begin + 1
+            for local in self.pattern.within(low, high):
+                yield instant(local - stretch.offset)
+            at = stretch.end
 
     def count_between(self, after: datetime, until: datetime) -> int:
         at, last = max(at_or_before(after) + 1, 0), min(at_or_before(until), END - 1)

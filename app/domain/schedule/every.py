@@ -10,6 +10,7 @@ from app.domain.errors import InvalidSchedule
 from app.domain.schedule.instants import END, at_or_before, before, instant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 _NANOSECONDS = {"h": 3_600_000_000_000, "m": 60_000_000_000, "s": 1_000_000_000, "ms": 1_000_000, "us": 1000, "ns": 1}
@@ -36,6 +37,10 @@ class EverySchedule:
     def previous_before(self, t: datetime) -> datetime | None:
         found = self._last_at(min(before(t), END - 1))
         return instant(found) if found >= 0 else None
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        first = self._last_at(max(at_or_before(after), -1)) + self.interval
+        return map(instant, range(first, min(at_or_before(until) + 1, END), self.interval))
 
     def count_between(self, after: datetime, until: datetime) -> int:
         low, high = max(at_or_before(after), -1), min(at_or_before(until), END - 1)

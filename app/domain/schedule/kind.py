@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.domain.errors import NeverFires
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
 
@@ -34,6 +35,10 @@ class Schedule(Protocol):
 
     def previous_before(self, t: datetime) -> datetime | None:
         """The last occurrence strictly before t, or None when there is none since 1970."""
+        ...
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The occurrences in (after, until], in order: each for a fraction of what `next_after` costs."""
         ...
 
     def count_between(self, after: datetime, until: datetime) -> int:

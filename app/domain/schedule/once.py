@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -32,6 +33,9 @@ class OnceSchedule:
     def previous_before(self, t: datetime) -> datetime | None:
         return self.at if self.at < t and self._counts() else None
 
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        return iter([self.at] * self.count_between(after, until))
+
     def count_between(self, after: datetime, until: datetime) -> int:
         return int(after < self.at <= until and self._counts())
 
@@ -55,6 +59,9 @@ class ManualSchedule:
 
     def previous_before(self, t: datetime) -> None:
         """Nothing was due by itself."""
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:  # noqa: ARG002  every schedule is asked alike
+        return iter(())
 
     def count_between(self, after: datetime, until: datetime) -> int:  # noqa: ARG002  every schedule is asked alike
         return 0

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from app.domain.schedule.instants import DAY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.domain.schedule.days import Days
 
 
@@ -61,6 +63,18 @@ class Pattern:
         rank = self.times.rank(second + 1)
         day = self.days.previous(today if rank else today - 1)
         return None if day is None else day * DAY + self.times.nth((rank if day == today else self.times.total) - 1)
+
+    def within(self, low: int, high: int) -> Iterator[int]:
+        """The matches in [low, high), in order."""
+        local = self.next(low)
+        while local is not None and local < high:
+            day, start = local // DAY, self.times.rank(local % DAY)
+            for index in range(start, self.times.total):
+                local = day * DAY + self.times.nth(index)
+                if local >= high:
+                    return
+                yield local
+            local = self.next((day + 1) * DAY)
 
     def count(self, low: int, high: int) -> int:
         """How many matches lie in [low, high)."""

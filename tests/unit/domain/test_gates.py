@@ -16,6 +16,8 @@ from app.domain.gates import (
     Skip,
     Start,
     Wait,
+    backfill_gate,
+    backfill_of,
     job_gate,
     job_of,
     key_of,
@@ -51,9 +53,9 @@ def judged(found: Gates, *batch: Asking) -> list[Decision]:
     return decisions
 
 
-called = Other(OLD, scheduled=True, called=True)
-between = Other(OLD, scheduled=True, between=True)
-by_hand = Other(OLD, scheduled=False, called=True)
+called = Other(OLD, Trigger.SCHEDULE, called=True)
+between = Other(OLD, Trigger.SCHEDULE, between=True)
+by_hand = Other(OLD, Trigger.MANUAL, called=True)
 
 
 @pytest.mark.parametrize("overlap", Overlap)
@@ -68,11 +70,11 @@ def test_skip_ends_a_scheduled_run_while_any_other_is_active(active: Other) -> N
 
 def test_skip_ends_a_run_behind_one_that_a_limit_holds_up() -> None:
     first = asking(10, key="db", waiting_for="limit db")
-    waiting = (Other(first.run_id, scheduled=True, waiting_for="limit db"),)
+    waiting = (Other(first.run_id, Trigger.SCHEDULE, waiting_for="limit db"),)
     skipped = Skip(f"overlap: run {first.run_id} waits")
     assert judged(gates(waiting=waiting, db=Limit(0)), asking(11, key="db")) == [skipped]
     assert judged(gates(db=Limit(0)), asking(10, key="db"), asking(11, key="db")) == [Wait("limit db"), skipped]
-    assert judged(gates(waiting=(*waiting, Other(UUID(int=11), scheduled=True)), db=Limit(1)), first) == [Start()]
+    assert judged(gates(waiting=(*waiting, Other(UUID(int=11), Trigger.SCHEDULE)), db=Limit(1)), first) == [Start()]
 
 
 @pytest.mark.parametrize("active", [called, between, by_hand])
@@ -97,14 +99,14 @@ def test_what_a_person_starts_ignores_overlap_and_counts(overlap: Overlap, trigg
 
 @pytest.mark.parametrize("overlap", Overlap)
 def test_a_run_that_has_begun_goes_on(overlap: Overlap) -> None:
-    other = Other(UUID(int=6), scheduled=True, between=True)
+    other = Other(UUID(int=6), Trigger.SCHEDULE, between=True)
     assert judged(gates(between, other), asking(5, overlap, attempt=1)) == [Start()]
 
 
 @pytest.mark.parametrize("overlap", Overlap)
 def test_a_run_that_has_begun_goes_on_beside_another_only_where_that_is_allowed(overlap: Overlap) -> None:
     """One that started on its success, of which the ledger was never told."""
-    other = Other(UUID(int=6), scheduled=True, called=True)
+    other = Other(UUID(int=6), Trigger.SCHEDULE, called=True)
     wanted = Start() if overlap is Overlap.ALLOW else Wait(GATE)
     assert judged(gates(between, other), asking(5, overlap, attempt=1)) == [wanted]
 
@@ -122,24 +124,24 @@ def test_so_many_wait_in_the_queue_and_the_next_is_skipped() -> None:
 
 
 def test_the_first_in_the_queue_is_as_good_as_started_once_none_is_active() -> None:
-    first = Other(UUID(int=9), scheduled=True, waiting_for=GATE)
+    first = Other(UUID(int=9), Trigger.SCHEDULE, waiting_for=GATE)
     batch = [asking(run, Overlap.QUEUE) for run in (10, 11)]
     assert judged(gates(waiting=(first,)), *batch) == [Wait(GATE), Skip("overlap: 2 runs wait already")]
     assert judged(gates(waiting=(first,)), asking(9, Overlap.QUEUE, waiting_for=GATE)) == [Start()]
 
 
 def test_a_run_stands_behind_those_of_its_queue_at_their_gate() -> None:
-    first = Other(UUID(int=9), scheduled=True, waiting_for=limit_gate("db"))
+    first = Other(UUID(int=9), Trigger.SCHEDULE, waiting_for=limit_gate("db"))
     assert judged(gates(waiting=(first,)), asking(10, Overlap.QUEUE)) == [Wait(limit_gate("db"))]
 
 
 def test_who_waits_already_is_never_skipped_for_the_length_of_the_queue() -> None:
-    waiting = tuple(Other(UUID(int=run), scheduled=True, waiting_for=GATE) for run in (8, 9))
+    waiting = tuple(Other(UUID(int=run), Trigger.SCHEDULE, waiting_for=GATE) for run in (8, 9))
     assert judged(gates(called, waiting=waiting), asking(9, Overlap.QUEUE, waiting_for=GATE)) == [Wait(GATE)]
 
 
 def test_a_later_due_time_does_not_stop_the_first_at_the_gate() -> None:
-    waiting = tuple(Other(UUID(int=run), scheduled=True, waiting_for=GATE) for run in (8, 9))
+    waiting = tuple(Other(UUID(int=run), Trigger.SCHEDULE, waiting_for=GATE) for run in (8, 9))
     assert judged(gates(waiting=waiting), asking(9, Overlap.QUEUE, waiting_for=GATE)) == [Start()]
 
 
@@ -153,7 +155,7 @@ def test_cancel_previous_waits_for_what_a_person_started_and_does_not_end_it() -
 
 
 def test_cancel_previous_ends_what_waits_to_take_over() -> None:
-    first = Other(UUID(int=9), scheduled=True, waiting_for=GATE)
+    first = Other(UUID(int=9), Trigger.SCHEDULE, waiting_for=GATE)
     found = gates(called, waiting=(first,))
     assert judged(found, asking(10, Overlap.CANCEL_PREVIOUS)) == [Wait(GATE, (OLD, UUID(int=9)))]
     assert [other.run_id.int for other in found.waiting[JOB]] == [10]
@@ -167,7 +169,7 @@ def test_the_newest_takes_over_whichever_is_judged_first(batch: tuple[int, int])
 
 
 def test_an_older_run_that_comes_late_does_not_take_over() -> None:
-    newer = Other(UUID(int=11), scheduled=True, called=True)
+    newer = Other(UUID(int=11), Trigger.SCHEDULE, called=True)
     skipped = Skip(f"overlap: run {UUID(int=11)} took over")
     assert judged(gates(newer), asking(10, Overlap.CANCEL_PREVIOUS)) == [skipped]
 
@@ -238,3 +240,55 @@ def test_a_gate_tells_what_is_waited_for() -> None:
     assert key_of(limit_gate("a/b c")) == "a/b c"
     assert key_of(limit_gate(CATCH_UP_KEY)) == CATCH_UP_KEY
     assert key_of(job_gate(JOB)) is None
+
+
+BACKFILL = UUID(int=77)
+TURN = backfill_gate(BACKFILL)
+backfilled = Other(OLD, Trigger.BACKFILL, called=True, backfill_id=BACKFILL)
+caught_up = Other(OLD, Trigger.CATCH_UP, called=True)
+
+
+def backfilling(run: int, **more: Any) -> Asking:
+    return asking(run, trigger=Trigger.BACKFILL, backfill_id=BACKFILL, **more)
+
+
+def test_a_backfill_lets_so_many_of_its_runs_through_and_the_others_wait_for_their_turn() -> None:
+    found = gates()
+    found.limits[TURN] = Limit(max_concurrency=3, running=1)
+    assert judged(found, *map(backfilling, (10, 11, 12))) == [Start(), Start(), Wait(TURN)]
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_what_is_scheduled_and_what_is_backfilled_do_not_meet(overlap: Overlap) -> None:
+    assert judged(gates(backfilled), asking(10, overlap)) == [Start()]
+    assert judged(gates(called), backfilling(10)) == [Start()]
+    assert judged(gates(by_hand), backfilling(10)) == [Start()]
+
+
+def test_what_is_caught_up_waits_for_what_is_backfilled() -> None:
+    assert judged(gates(backfilled), asking(10, trigger=Trigger.CATCH_UP)) == [Wait(GATE)]
+
+
+def test_what_is_backfilled_waits_for_what_is_caught_up_at_its_own_gate() -> None:
+    assert judged(gates(caught_up), backfilling(10)) == [Wait(TURN)]
+
+
+def test_what_waits_to_be_caught_up_goes_first() -> None:
+    found = gates(backfilled)
+    assert judged(found, asking(10, trigger=Trigger.CATCH_UP), backfilling(11)) == [Wait(GATE), Wait(TURN)]
+    assert judged(gates(), backfilling(11)) == [Start()]
+
+
+def test_a_backfilled_run_that_has_begun_asks_for_no_turn_any_more() -> None:
+    found = gates(Other(UUID(int=10), Trigger.BACKFILL, between=True, backfill_id=BACKFILL))
+    found.limits[TURN] = Limit(max_concurrency=1, running=1)
+    assert judged(found, backfilling(10, attempt=1)) == [Start()]
+
+
+def test_a_full_key_of_its_job_holds_up_what_is_backfilled() -> None:
+    assert judged(gates(db=Limit(max_concurrency=0)), backfilling(10, key="db")) == [Wait("limit db")]
+
+
+def test_the_gate_of_a_backfill_names_it() -> None:
+    assert (backfill_of(TURN), key_of(TURN), job_of(TURN)) == (BACKFILL, None, None)
+    assert backfill_of(GATE) is None

@@ -10,7 +10,7 @@ from uuid import RFC_4122, UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.identity import created_id, first_id, ledger_window, occurrence_id
+from app.domain.identity import backfilled_id, created_id, first_id, id_range, ledger_window, occurrence_id
 
 ROOT = Path(__file__).parents[3]
 JOB = UUID("0193a1b2-c3d4-7e5f-9a0b-1c2d3e4f5a6b")
@@ -83,6 +83,26 @@ def test_ids_differ_by_job_and_by_microsecond() -> None:
 def test_created_ids_differ_by_nonce_and_are_repeatable() -> None:
     assert created_id(NOON, b"a") != created_id(NOON, b"b")
     assert created_id(NOON, b"a") == created_id(NOON, b"a")
+
+
+def test_a_backfill_has_one_id_for_each_occurrence() -> None:
+    created, other = NOON + timedelta(days=1), UUID(int=2)
+    ids = {backfilled_id(JOB, created, NOON + timedelta(microseconds=n)) for n in range(1000)}
+    assert len(ids) == 1000
+    assert backfilled_id(JOB, created, NOON) in ids
+    assert backfilled_id(other, created, NOON) not in ids
+    assert {ledger_window(each)[0] for each in ids} == {created}
+
+
+@given(jobs, instants, instants, instants)
+def test_the_range_of_ids_holds_those_of_the_instants_within_it_and_no_others(
+    job: UUID, one: datetime, other: datetime, at: datetime
+) -> None:
+    first, last = sorted((one, other))
+    low, high = id_range(first, last)
+    assert (low <= occurrence_id(job, at) <= high) or not first <= at <= last
+    if not first - MILLISECOND <= at <= last + MILLISECOND:
+        assert not low <= occurrence_id(job, at) <= high
 
 
 def test_ids_of_a_per_second_job_go_forward() -> None:

@@ -102,6 +102,17 @@ async def test_a_host_that_is_full_holds_none_of_the_other_places(rig: Rig) -> N
     assert sorted(rig.called()) == [0, 1, 2, 20, 30]
 
 
+async def test_what_yields_leaves_a_quarter_of_the_places_free(rig: Rig) -> None:
+    rig.target.holding = True
+    runs = [replace(queued(number, host), yields=True) for number, host in enumerate((ONE, TWO, THREE, ONE))]
+    rig.store.pending_runs += runs
+    rig.dispatcher.enqueue(runs)
+    await rig.target.wait_for(3)
+    rig.enqueue((10, TWO))
+    await rig.settled()
+    assert sorted(rig.called()) == [0, 1, 2, 10]
+
+
 async def test_hosts_are_served_in_turn(rig: Rig) -> None:
     rig.target.holding = True
     rig.enqueue(*((number, ONE) for number in range(10)), *((number, TWO) for number in range(20, 30)), (30, THREE))
