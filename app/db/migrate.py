@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.db.engine import Database, connect
-from app.db.partitions import ensure_partitions
+from app.db.partitions import PARTITIONED, ensure_partitions
 from app.db.tables import metadata
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ async def _differences(database: Database) -> list[str]:
 
 def is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
     """The partitions are made as days go by, not by migrations."""
-    return not (kind == "table" and str(name).startswith("job_runs_"))
+    return not (kind == "table" and str(name).startswith(tuple(f"{table}_" for table in PARTITIONED)))
 
 
 def _config(url: str) -> Config:

@@ -1,4 +1,4 @@
-"""Daily partitions of `job_runs` on PostgreSQL; elsewhere the table is one."""
+"""Daily partitions of the ledger's tables on PostgreSQL; elsewhere each table is one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.engine import Database
 
 DAYS_AHEAD = 14
+PARTITIONED = ("job_runs", "job_attempts")
+"""By `ledger_at`, a day each."""
+
 _NO_PARTITION = "23514"
+_PARTITIONS = text(
+    "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = CAST(:table AS regclass)"
+)
 
 
 class PartitionKeeper:
@@ -49,28 +55,45 @@ async def make_partitions(connection: AsyncConnection, instants: Iterable[dateti
     if await _missing(connection, days):
         # For two who make the same at once: the second one looks again.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"))
-        for day in await _missing(connection, days):
-            await _make(connection, day)
+        for table, day in await _missing(connection, days):
+            await _make(connection, table, day)
 
 
-async def _missing(connection: AsyncConnection, days: Iterable[date]) -> list[date]:
-    """Those that have no partition of our name, in order; partitions of other names may be there, and are let be."""
-    query = "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'job_runs'::regclass"
-    names = set(await connection.scalars(text(query)))
-    return [day for day in sorted(days) if _name(day) not in names]
+async def _missing(connection: AsyncConnection, days: Iterable[date]) -> list[tuple[str, date]]:
+    """Those that have no partition of our name, in order; partitions of other names may be there, and are let be.
+
+    A day with a partition of runs has one of each table.
+    """
+    found = {(table, name) for table in PARTITIONED for name in await connection.scalars(_PARTITIONS, {"table": table})}
+    known = {day for table, name in found if table == "job_runs" and (day := _day(table, name))}
+    return [
+        (table, day)
+        for day in sorted({*days, *known})
+        for table in PARTITIONED
+        if (table, _name(table, day)) not in found
+    ]
 
 
-def _name(day: date) -> str:
-    return f"job_runs_{day:%Y%m%d}"
+def _name(table: str, day: date) -> str:
+    return f"{table}_{day:%Y%m%d}"
 
 
-async def _make(connection: AsyncConnection, day: date) -> None:
+def _day(table: str, name: str) -> date | None:
+    """The day of a partition of our name."""
+    try:
+        day = datetime.strptime(name, f"{table}_%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+    return day if _name(table, day) == name else None
+
+
+async def _make(connection: AsyncConnection, table: str, day: date) -> None:
     """CREATE TABLE ... PARTITION OF would block behind any reader of the ledger; LIKE and ATTACH doesn't."""
-    name = _name(day)
-    await connection.execute(text(f"CREATE TABLE {name} (LIKE job_runs INCLUDING ALL)"))
+    name = _name(table, day)
+    await connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     await connection.execute(
         text(
-            f"ALTER TABLE job_runs ATTACH PARTITION {name} "
+            f"ALTER TABLE {table} ATTACH PARTITION {name} "
             f"FOR VALUES FROM ('{day} 00:00:00+00') TO ('{day + timedelta(days=1)} 00:00:00+00')"
         )
     )

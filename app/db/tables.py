@@ -173,6 +173,28 @@ job_runs = Table(
     postgresql_partition_by="RANGE (ledger_at)",
 )
 
+job_attempts = Table(
+    "job_attempts",
+    metadata,
+    Column("run_id", Uuid, primary_key=True),
+    Column("ledger_at", UtcDateTime, primary_key=True),
+    Column("fence", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("replica", Uuid),
+    Column("outcome", String(16), nullable=False),
+    Column("discarded", Boolean, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("began_at", UtcDateTime),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("dns_seconds", Float),
+    Column("connect_seconds", Float),
+    Column("first_byte_seconds", Float),
+    Column("status_code", Integer),
+    Column("error", Text),
+    Column("response_excerpt", Text),
+    postgresql_partition_by="RANGE (ledger_at)",
+)
+
 job_spans = Table(
     "job_spans",
     metadata,

@@ -85,6 +85,8 @@ async def test_days_that_have_no_partition_get_one(postgres: Ledger, clock: Fake
 
 
 async def _partitions(ledger: Ledger) -> set[str]:
-    query = text("SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE relkind = 'r'")
+    query = text(
+        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'job_runs'::regclass"
+    )
     async with ledger.database.read() as connection:
         return set(await connection.scalars(query))

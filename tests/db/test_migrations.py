@@ -21,6 +21,7 @@ TABLES = {
     "calendars",
     "cron_jobs",
     "idempotency_keys",
+    "job_attempts",
     "job_runs",
     "job_spans",
     "job_versions",
@@ -33,7 +34,7 @@ TABLES = {
 async def _tables(ledger: Ledger) -> set[str]:
     async with ledger.database.read() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    return {name for name in names if not name.startswith("job_runs_")}
+    return {name for name in names if not name.startswith(("job_attempts_", "job_runs_"))}
 
 
 async def _differences(ledger: Ledger) -> list[str]:

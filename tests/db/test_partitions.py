@@ -59,6 +59,16 @@ async def test_upkeep_makes_the_days_ahead(postgres: Ledger) -> None:
     assert set(ahead) <= set(await _partitions(postgres))
 
 
+async def test_a_day_of_runs_has_its_attempts_too(postgres: Ledger) -> None:
+    lost = f"job_attempts_{NOON:%Y%m%d}"
+    await ensure_partitions(postgres.database, [NOON])
+    await postgres.execute(f"DROP TABLE {lost}")
+    await PartitionKeeper(postgres.database).tend()
+    query = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'job_attempts'::regclass")
+    async with postgres.database.read() as connection:
+        assert lost in await connection.scalars(query)
+
+
 async def test_upkeep_that_was_made_is_made_again_without_harm(ledger: Ledger) -> None:
     for _ in range(2):
         await PartitionKeeper(ledger.database).tend()
