@@ -85,8 +85,6 @@ async def test_days_that_have_no_partition_get_one(postgres: Ledger, clock: Fake
 
 
 async def _partitions(ledger: Ledger) -> set[str]:
-    query = text(
-        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'job_runs'::regclass"
-    )
+    query = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'job_runs'::regclass")
     async with ledger.database.read() as connection:
         return set(await connection.scalars(query))
