@@ -12,7 +12,9 @@ from uuid import UUID
 from app.api.schemas.text import sound
 from app.domain.errors import InvalidCursor
 
-Kind = Literal["jobs", "calendars", "limits", "runs", "spans", "entries", "versions", "instants", "backfills"]
+Kind = Literal[
+    "jobs", "calendars", "limits", "runs", "spans", "entries", "versions", "instants", "backfills", "attempts"
+]
 K = TypeVar("K", str, int, UUID, datetime)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,7 +55,7 @@ def number(key: str) -> int:
 
 
 def version(key: str) -> int:
-    """Raises ValueError for a number that no version can have."""
+    """Also a fence. Raises ValueError for a number that none can have."""
     value = number(key)
     if value >= 2**31:
         raise ValueError(value)

@@ -13,7 +13,9 @@ from app.api.described import PAGE, QUEUED, Responses, failing
 from app.api.links import next_link
 from app.api.once import OnceRoute
 from app.api.paths import run_path
+from app.api.schemas.attempt import AttemptOut, AttemptPage
 from app.api.schemas.note import CANCEL_EXAMPLES, CancelIn
+from app.api.schemas.page import PageQuery
 from app.api.schemas.run import JobRunQuery, RunOut, RunPage, RunQuery
 from app.db.runs import RunFilter
 from app.domain.errors import RunNotFound
@@ -60,6 +62,25 @@ async def list_job_runs(request: Request, asked: Asked, name: Name, query: Annot
 )
 async def get_run(asked: Asked, run_id: RunId) -> Response:
     return answer(RunOut.of(await asked.runs.get(run_id)))
+
+
+@router.get(
+    "/runs/{run_id}/attempts",
+    operation_id="listAttempts",
+    summary="List calls of a run",
+    response_model=AttemptPage,
+    responses=PAGE | failing(404),
+)
+async def list_attempts(
+    request: Request, asked: Asked, run_id: RunId, query: Annotated[PageQuery, Query()]
+) -> Response:
+    """Oldest first, with their times. The one that is under way comes last."""
+    after = cursors.decode("attempts", query.cursor, cursors.version)
+    found = await asked.runs.attempts(run_id, after, query.limit + 1)
+    page = found[: query.limit]
+    cursor = cursors.encode("attempts", page[-1].fence) if len(found) > query.limit else None
+    items = [AttemptOut.of(each) for each in page]
+    return answer(AttemptPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 
 
 @router.post(

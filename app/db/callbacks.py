@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.attempts import insert_lost
 from app.db.ends import AttemptEnds
 from app.db.engine import Database
 from app.db.policies import policies_in_force
@@ -30,7 +31,10 @@ REPORTED = ("callback_status", "error", "response_excerpt")
 
 _RUN = [
     *(job_runs.c[name] for name in ("id", "ledger_at", "job_id", "job_name", "job_version", "scheduled_for")),
-    *(job_runs.c[name] for name in ("trigger", "state", "attempt", "fence", "failures", "started_at", "called_at")),
+    *(
+        job_runs.c[name]
+        for name in ("trigger", "state", "attempt", "fence", "owner", "failures", "started_at", "called_at")
+    ),
     *(job_runs.c[name] for name in ("deadline_at", "cancel_reason", "status_code", *REPORTED)),
     *(job_runs.c[name] for name in ("callback_token", "callback_seconds")),
 ]
@@ -93,6 +97,7 @@ class CallbackTransaction:
             became = verdict(run, cancel_reason=row.cancel_reason, deleted=row.job_id not in jobs)
             require(row.state, became.state)
             verdicts.append((run, became))
+        await insert_lost(connection, [row for row, _ in ended if row.state == State.RUNNING])
         return await self._ends.write(connection, verdicts, jobs)
 
     async def _extend(self, connection: AsyncConnection, row: AnyRow) -> None:

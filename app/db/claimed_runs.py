@@ -103,5 +103,6 @@ def _started(run: ClaimedRun) -> Started:
         attempt=1,
         fence=1,
         started_at=run.job.now,
+        due_at=run.values["due_at"],
         deadline_at=run.values["deadline_at"],
     )

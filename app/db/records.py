@@ -7,11 +7,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.attempts import insert_finished
 from app.db.callbacks import REPORTED, reported
 from app.db.ends import AttemptEnds
 from app.db.engine import Database
+from app.db.partitions import ensure_partitions, is_missing_partition
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import job_runs
 from app.db.types import AnyRow
@@ -39,10 +42,21 @@ class RecordTransaction:
         )
 
     async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
+        """The attempts of what is discarded are kept too: those calls were made."""
+        try:
+            return await self._attempt(replica, finished)
+        except IntegrityError as error:
+            if not is_missing_partition(error):
+                raise
+        await ensure_partitions(self._database, {each.started.ledger_at for each in finished})
+        return await self._attempt(replica, finished)
+
+    async def _attempt(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
         async with self._database.begin() as connection:
             jobs = await self._ends.lock_jobs(connection, {each.started.call.job_id for each in finished})
             held = await self._held(connection, replica, finished)
             verdicts = [_judged(each, held[each.started.held], jobs) for each in finished if each.started.held in held]
+            await insert_finished(connection, replica, finished, held)
             return await self._ends.write(connection, verdicts, jobs)
 
     async def _held(

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, delete, exists, insert, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.attempts import insert_lost
 from app.db.callbacks import CallbackTransaction, reported
 from app.db.engine import Database
 from app.db.failures import count_failures
@@ -23,12 +24,10 @@ from app.domain.notice import Event, News
 from app.domain.policies import Delivery
 from app.domain.retention import KEPT
 from app.domain.run import State, Trigger
-from app.domain.verdict import DELETED, Verdict
+from app.domain.verdict import DELETED, DIED, Verdict
 
 MAX_TAKEOVERS = 3
 """After so many replicas died on a run, it is taken for what kills them."""
-
-DIED = "replica died"
 
 _RUNNING = text(f"({ACTIVE})") & (job_runs.c.state == State.RUNNING)
 _ABANDONED = _RUNNING & ~exists().where(replicas.c.id == job_runs.c.owner, ~replicas.c.dead)
@@ -95,6 +94,7 @@ class ReplicaRepository:
         taken, jobs = await self._locked(connection, _ABANDONED & ~_CALLED_BACK)
         fates = [(row, _taken_over(row, jobs)) for row in taken]
         await self._write(connection, fates, takeovers=run.takeovers + 1)
+        await insert_lost(connection, taken)
         lost = [row for row, fate in fates if fate.state is State.LOST]
         await count_failures(connection, lost)
         await _tell(connection, lost, jobs)
@@ -116,7 +116,8 @@ class ReplicaRepository:
         kept = {row.uid: row for row in await connection.execute(jobs)}
         runs = select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.fence, run.takeovers)
         runs = (
-            runs.add_columns(run.cancel_reason, run.scheduled_for, run.attempt)
+            runs.add_columns(run.cancel_reason, run.scheduled_for, run.attempt, run.owner, run.started_at)
+            .add_columns(self._database.now.label("now"))
             .where(which)
             .order_by(run.id)
             .with_for_update(of=job_runs)

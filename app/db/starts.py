@@ -67,7 +67,9 @@ class StartTransaction:
         # judged afterwards: in the statement, it led through the index of all that is pending, which may be a lot.
         self._lock_runs = (
             select(run.id, run.ledger_at, run.job_id, run.job_version, run.scheduled_for, run.trigger, run.state)
-            .add_columns(run.attempt, run.fence, run.failures, run.started_at, run.deadline_at, run.waiting_for)
+            .add_columns(
+                run.attempt, run.fence, run.failures, run.started_at, run.due_at, run.deadline_at, run.waiting_for
+            )
             .add_columns(run.reason, run.owner, run.limit_key, run.finished_at, database.now.label("now"))
             .add_columns(run.host, run.call, run.delayed_by, run.backfill_id)
             .add_columns(*(run[name] for name in CALLBACK_COLUMNS))
@@ -230,6 +232,7 @@ def _started(row: AnyRow, job: AnyRow) -> Started:
         attempt=row.attempt + 1,
         fence=row.fence + 1,
         started_at=row.now,
+        due_at=row.due_at,
         deadline_at=row.deadline_at if row.backfill_id is None or row.attempt else _deadline(row, job),
         failures=row.failures,
         first_started_at=row.started_at,

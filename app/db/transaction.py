@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.attempts import AttemptRepository
 from app.db.backfills import BackfillRepository
 from app.db.calendars import CalendarRepository
 from app.db.changes import notify_change
@@ -33,6 +34,7 @@ class Transaction:
         self.jobs = JobRepository(connection)
         self.calendars = CalendarRepository(connection)
         self.runs = RunRepository(connection)
+        self.attempts = AttemptRepository(connection)
         self.limits = LimitRepository(connection)
         self.backfills = BackfillRepository(connection)
         self.spans = SpanRepository(connection)

@@ -53,7 +53,7 @@ class Started:
     """A run that this replica holds by `fence`; `started_at` is the database's time of this start.
 
     `policies` are the job's at that time, `failures` counts the answers of earlier attempts, `first_started_at` is when
-    the first of them began, if there was one.
+    the first of them began, if there was one. `due_at` is since when this one might have begun.
     """
 
     call: Call
@@ -65,6 +65,7 @@ class Started:
     deadline_at: datetime | None = None
     failures: int = 0
     first_started_at: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def held(self) -> Held:

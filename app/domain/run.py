@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from app.domain.attempt import Timing
 from app.domain.success import Success
 
 
@@ -115,6 +116,7 @@ class Outcome:
     response_excerpt: str | None = None
     retry_after: timedelta | None = None
     accepted: bool = False
+    timing: Timing = field(default=Timing(), compare=False)
 
     @property
     def succeeded(self) -> bool:

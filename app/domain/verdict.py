@@ -16,6 +16,9 @@ DEADLINE = "deadline"
 DELETED = "deleted"
 """The reason of a run that nobody wants any more."""
 
+DIED = "replica died"
+"""The reason of a run that was lost with its replica."""
+
 
 _TIMER = timedelta(milliseconds=10)
 """So much too early may the timer be that cuts a call at its run's deadline."""

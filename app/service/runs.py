@@ -10,6 +10,7 @@ from app.db.engine import Database
 from app.db.insert_runs import new_values
 from app.db.runs import RunFilter
 from app.db.transaction import Transaction, reading, transaction
+from app.domain.attempt import Attempt
 from app.domain.claim import Queued
 from app.domain.errors import Conflict, InvalidEndpoint, RunNotFound
 from app.domain.identity import created_id
@@ -38,6 +39,15 @@ class RunService:
     async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
         async with reading(self._database) as tx:
             return await tx.runs.page(filters, before, limit)
+
+    async def attempts(self, run_id: UUID, after: int | None, limit: int) -> list[Attempt]:
+        """Oldest first, at most `limit` after that fence; the call that is under way comes last."""
+        async with reading(self._database) as tx:
+            _known(await tx.runs.get(run_id), run_id)
+            under_way = await tx.attempts.under_way(run_id)
+            found = await tx.attempts.page(run_id, after, limit)
+        ended = {each.fence for each in found}
+        return [*found, *(each for each in under_way if each.fence not in ended)][:limit]
 
     async def job_id(self, name: str) -> UUID:
         async with reading(self._database) as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+from dataclasses import replace
 from functools import lru_cache
 from ssl import SSLContext
 
@@ -35,6 +36,7 @@ from app.target.endpoint import canonical_endpoint
 from app.target.failure import ConnectionDroppedError, Kind, RefusedAddressError, explain
 from app.target.headers import call_headers
 from app.target.resolver import Resolver
+from app.target.times import CallTimes, tracing
 
 # Shorter than servers keep an idle connection (gunicorn 2 s, Node and uvicorn 5 s). A job every 5 s would otherwise
 # meet the server's close each time, and such a call may not be sent again.
@@ -82,6 +84,7 @@ class HttpTarget:
             cookie_jar=DummyCookieJar(),
             headers={"User-Agent": f"cronledger/{self._version}", "Accept-Encoding": "identity"},
             middlewares=(_send_once,),
+            trace_configs=[tracing()],
             timeout=_UNTIMED,
             trust_env=False,
             auto_decompress=False,
@@ -100,15 +103,16 @@ class HttpTarget:
         Every failure is an Outcome whose error begins with its Kind; only being cancelled raises.
         """
         answer, failure = Answer(call.success, calls_back=call.callback_token is not None), None
+        times = CallTimes(self._clock.monotonic)
         deadline = asyncio.timeout(call.timeout_seconds)
         try:
             async with deadline:
-                await self._exchange(call, answer)
+                await self._exchange(call, answer, times)
         except Exception as error:  # noqa: BLE001 -- whatever it was, the ledger is to say it
             failure = f"{Kind.TIMEOUT} after {call.timeout_seconds:g} s" if deadline.expired() else explain(error)
-        return answer.outcome(failure, self._clock.now())
+        return replace(answer.outcome(failure, self._clock.now()), timing=times.timing)
 
-    async def _exchange(self, call: Call, answer: Answer) -> None:
+    async def _exchange(self, call: Call, answer: Answer, times: CallTimes) -> None:
         if self._session is None:
             raise RuntimeError("The target is not open.")
         headers = call_headers(call, self._clock.now(), self._callback(call))
@@ -119,7 +123,9 @@ class HttpTarget:
             if len(data) > _LARGE:
                 data = io.BytesIO(data)
         url = _url(call.endpoint)
-        response = await self._session.request(call.method, url, headers=headers, data=data, allow_redirects=False)
+        response = await self._session.request(
+            call.method, url, headers=headers, data=data, allow_redirects=False, trace_request_ctx=times
+        )
         try:
             await answer.read(response)
         finally:

@@ -46,6 +46,7 @@ async def _fill(admin: asyncpg.Connection, state: str = "succeeded") -> None:
     await admin.execute("ALTER TABLE cron_jobs SET (autovacuum_enabled = off)")
     await admin.execute(f"CREATE TABLE {TODAY} (LIKE job_runs INCLUDING ALL) WITH (autovacuum_enabled = off)")
     await admin.execute(f"ALTER TABLE job_runs ATTACH PARTITION {TODAY} FOR VALUES {days}")
+    await admin.execute(f"CREATE TABLE job_attempts_20270301 PARTITION OF job_attempts FOR VALUES {days}")
     await admin.execute(_JOBS.format(at=NOON.isoformat()))
     await admin.execute(_RUNS.format(at=NOON.isoformat(), state=state))
 

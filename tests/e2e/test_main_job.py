@@ -73,6 +73,10 @@ async def test_a_run_whose_replica_was_killed_is_called_again_as_the_next_attemp
         return bool((await second.get(f"/v1/runs/{run['id']}"))["state"] == "succeeded")
 
     await eventually(succeeded)
+    lost, made = (await second.get(f"/v1/runs/{run['id']}/attempts"))["items"]
+    assert (lost["attempt"], lost["outcome"], lost["began_at"] is None) == (1, "lost", False)
+    assert (made["attempt"], made["outcome"], made["replica"] != lost["replica"]) == (2, "succeeded", True)
+    assert 0 <= made["queue_ms"] + made["connect_ms"] + made["first_byte_ms"] <= made["total_ms"] + made["queue_ms"]
     await first.close()
     await second.close()
 
@@ -99,6 +103,9 @@ async def test_a_replica_that_was_frozen_past_its_lease_writes_nothing_over_its_
 
     await eventually(succeeded)
     assert (await direct.get(f"/v1/runs/{run['id']}"))["attempt"] == 2
+    one, two = (await direct.get(f"/v1/runs/{run['id']}/attempts"))["items"]
+    assert (one["attempt"], two["attempt"], two["discarded"]) == (1, 2, False)
+    assert (one["outcome"], one["discarded"]) in [("lost", False), ("cut", True)]
     await api.close()
     await direct.close()
 
