@@ -20,9 +20,6 @@ class CallTimes:
         self._since = now()
         self.timing = Timing()
 
-    def begin(self) -> None:
-        self._since = self._now()
-
     def resolved(self) -> None:
         self.timing = Timing(dns=self._stage())
 
@@ -40,11 +37,8 @@ class CallTimes:
 
 def tracing() -> TraceConfig:
     config = TraceConfig()
-    config.on_connection_create_start.append(_on(CallTimes.begin))
-    config.on_dns_resolvehost_start.append(_on(CallTimes.begin))
     config.on_dns_resolvehost_end.append(_on(CallTimes.resolved))
     config.on_connection_create_end.append(_on(CallTimes.connected))
-    config.on_connection_reuseconn.append(_on(CallTimes.begin))
     config.on_request_end.append(_on(CallTimes.answered))
     return config
 

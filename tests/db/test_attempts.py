@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.db.attempts import AttemptRepository
 from app.domain.attempt import Attempt, Ending, Timing
 from app.domain.claim import Finished, Started
 from app.domain.clock import FakeClock
@@ -184,6 +186,22 @@ async def test_attempts_come_in_pages(ledger: Ledger, job: PersistedJob) -> None
     assert [each.outcome for each in page] == [Ending.CUT, Ending.CUT]
     rest = await ledger.runs.attempts(started.call.run_id, page[-1].fence, 2)
     assert [(each.attempt, each.outcome, each.began_at) for each in rest] == [(3, Ending.RUNNING, None)]
+
+
+async def test_a_call_that_ends_while_they_are_read_is_told_once(
+    postgres: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await postgres.create()
+    clock.step(MINUTE)
+    started = await postgres.running(DUE, job)
+    read = AttemptRepository.page
+
+    async def recorded_before(repository: AttemptRepository, run_id: UUID, after: int | None, limit: int) -> Any:
+        await postgres.record(ended(started))
+        return await read(repository, run_id, after, limit)
+
+    monkeypatch.setattr(AttemptRepository, "page", recorded_before)
+    assert [each.outcome for each in await attempts(postgres, started)] == [Ending.SUCCEEDED]
 
 
 async def test_a_run_that_is_not_there_has_none(ledger: Ledger, job: PersistedJob) -> None:
