@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deploy simulate check bench bench-short lock
+.PHONY: help install run test test-deploy mess simulate check bench bench-short lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -37,6 +37,9 @@ test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS=
 
 test-deploy: install ## the deployment's topology: two replicas and PostgreSQL behind a real nginx, which must be installed
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+mess: install ## a night that goes wrong with two replicas, and what explain says of it; libfaketime must be installed
+	@$(BIN)/python -m tests.mess $(ARGS)
 
 simulate: install ## replicas, jobs and crashes by the dice, 50,000 steps checked; others with ARGS="--seed 2 --store postgresql"
 	@$(BIN)/python -m tests.simulation $(ARGS)

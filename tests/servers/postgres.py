@@ -67,7 +67,13 @@ class PostgresServer:
 class PostgresProcess:
     """A cluster in a folder of its own; it can be stopped or killed, and started again on the same port."""
 
-    def __init__(self, folder: Path, binaries: Path | None = None, settings: Mapping[str, str] = QUICK) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        binaries: Path | None = None,
+        settings: Mapping[str, str] = QUICK,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._user = unprivileged_user()
@@ -75,7 +81,7 @@ class PostgresProcess:
             os.chown(folder, self._user, self._user)
         self._binaries = reachable(binaries or find_binaries(), folder, self._user)
         self._port = free_port()
-        self._environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        self._environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"} | dict(environment or {})
         self._process: Process | None = None
         self._initialise()
 
@@ -109,16 +115,19 @@ class PostgresProcess:
 
 @contextmanager
 def running_postgres(
-    binaries: Path | None = None, durable: Mapping[str, str] | None = None
+    binaries: Path | None = None,
+    durable: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[PostgresProcess]:
     """A server of our own; as root it runs as an unprivileged user.
 
     It is quick, in memory where there is room, unless `durable` gives it settings beside PostgreSQL's own.
+    `environment` is added to the little that it runs with.
     """
     quick = durable is None
     folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=_quick_folder() if quick else None))
     try:
-        server = PostgresProcess(folder, binaries, QUICK if durable is None else {**SETTINGS, **durable})
+        server = PostgresProcess(folder, binaries, QUICK if durable is None else {**SETTINGS, **durable}, environment)
         server.start()
         try:
             yield server
