@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=30, ge=1, description="A replica not heard of for so long is dead; its runs go to others"
     )
+    takeover_grace_seconds: float = Field(
+        default=1, ge=0, le=60, description="How long the others wait for the replica that is to try a job first"
+    )
+    role: Literal["all", "api", "scheduler"] = Field(
+        default="all", description="Serve the API, schedule and call, or both; probes and metrics are always there"
+    )
     drain_seconds: float = Field(
         default=25,
         ge=0,

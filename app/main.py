@@ -26,6 +26,7 @@ from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
 from app.domain.clock import SystemClock
 from app.domain.errors import StoreUnavailable
+from app.domain.replica import Role
 from app.logs import configure_logs
 from app.metrics import Metrics
 from app.scheduler.ports import Target
@@ -42,6 +43,7 @@ from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
 from app.service.recompute import recompute
+from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.services import Services
 from app.service.switch import SwitchService
@@ -67,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.metrics = metrics
             yield
 
-    return build_api(docs_url=chosen.docs_url, version=__version__, lifespan=lifespan)
+    return build_api(docs_url=chosen.docs_url, version=__version__, role=Role(chosen.role), lifespan=lifespan)
 
 
 @asynccontextmanager
@@ -119,6 +121,9 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
         compare_seconds=settings.compare_seconds if listens else settings.poll_seconds,
+        grace_seconds=settings.takeover_grace_seconds,
+        version=__version__,
+        role=Role(settings.role),
     )
     return SchedulerService(ports, options, SystemClock(), metrics)
 
@@ -128,6 +133,7 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         database=database,
         jobs=JobService(database, scheduler, Targets(settings.targets), reachable=settings.reached_at is not None),
         limits=LimitService(database),
+        replicas=ReplicaService(database),
         runs=RunService(database, scheduler),
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),

@@ -19,6 +19,7 @@ from app.api import (
     health,
     jobs,
     limits,
+    replicas,
     runs,
     scheduler,
     schedules,
@@ -29,11 +30,16 @@ from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
 from app.api.errors import handle_errors
 from app.api.paths import SentPaths
+from app.domain.replica import Role
 
 _DESCRIPTION = (
     "Cron for HTTP endpoints that keeps a ledger: every instant at which a job was due ends as a run, or within a span,"
     " that says what happened to it."
 )
+
+
+_OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, scheduler, replicas, entries)
 
 
 class Api(FastAPI):
@@ -45,23 +51,27 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def build_api(*, docs_url: str, version: str, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    """The lifespan puts `services` and `metrics` on the application's state."""
+def build_api(
+    *, docs_url: str, version: str, role: Role = Role.ALL, lifespan: Lifespan[FastAPI] | None = None
+) -> FastAPI:
+    """One that only schedules answers probes alone. The lifespan puts `services` and `metrics` on its state."""
     api = Api(
         title="Cronledger",
         version=version,
         description=_DESCRIPTION,
         license_info={"name": "MIT", "identifier": "MIT"},
         openapi_tags=TAGS,
+        openapi_url=None if role is Role.SCHEDULER else "/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    of_jobs = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
-    for each in (*of_jobs, calendars, limits, schedules, forecast, scheduler, entries, health):
-        api.include_router(each.router)
-    docs.add_docs(api, docs_url)
+    api.include_router(health.router)
+    if role is not Role.SCHEDULER:
+        for each in _ROUTES:
+            api.include_router(each.router)
+        docs.add_docs(api, docs_url)
     handle_errors(api)
     api.add_middleware(BodyLimit)
     api.add_middleware(SentPaths)

@@ -13,9 +13,19 @@ from app.api.schemas.text import sound
 from app.domain.errors import InvalidCursor
 
 Kind = Literal[
-    "jobs", "calendars", "limits", "runs", "spans", "entries", "versions", "instants", "backfills", "attempts"
+    "jobs",
+    "calendars",
+    "limits",
+    "runs",
+    "spans",
+    "entries",
+    "versions",
+    "instants",
+    "backfills",
+    "attempts",
+    "replicas",
 ]
-K = TypeVar("K", str, int, UUID, datetime)
+K = TypeVar("K", str, int, UUID, datetime, tuple[datetime, UUID])
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = 4_102_444_800_000
@@ -72,6 +82,12 @@ def instant(key: str) -> datetime:
 
 def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def started(key: str) -> tuple[datetime, UUID]:
+    """An instant and who started then. Raises ValueError."""
+    at, _, who = key.partition(" ")
+    return instant(at), UUID(who)
 
 
 def run_id(key: str) -> UUID:

@@ -19,6 +19,7 @@ from app.domain.identity import first_id, ledger_window
 from app.domain.job import JobDefinition
 from app.domain.misfire import DST, EXCLUDED
 from app.domain.presence import Presence
+from app.domain.replica import Role
 from app.domain.run import COUNTED, Run, State, Trigger
 from app.domain.span import Span
 
@@ -86,8 +87,13 @@ class HistoryRepository:
     async def presences(self, start: datetime, now: datetime) -> list[Presence]:
         """Of the replicas that were there at `start` or since, and of the last one before."""
         replica = replicas.c
-        last = select(func.max(replica.heartbeat)).where(replica.heartbeat < start).scalar_subquery()
+        last = (
+            select(func.max(replica.heartbeat))
+            .where(replica.heartbeat < start, replica.role != Role.API)
+            .scalar_subquery()
+        )
         query = select(replica.started_at, replica.heartbeat, replica.dead)
+        query = query.where(replica.role != Role.API)
         found = await self._connection.execute(query.where((replica.heartbeat >= start) | (replica.heartbeat == last)))
         return [
             Presence(row.started_at, row.heartbeat if row.dead or row.heartbeat < now - SILENCE else None)

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Integer, Select, select, update
 
 from app.db.calendars import SharedCalendars
 from app.db.engine import Database
 from app.db.readable import readable
+from app.db.rows import encode, rows
 from app.db.spans import SpanRepository
 from app.db.tables import cron_jobs
 from app.domain.entries import JobRow
@@ -56,6 +57,14 @@ class JobRowSource:
         async with self._database.read() as connection:
             found = await connection.execute(query.order_by(cron_jobs.c.id).limit(limit))
             return [(row.id, row.version) for row in found]
+
+    async def waiting(self, ids: Iterable[int]) -> dict[int, tuple[int, datetime]]:
+        asked = rows(self._database.dialect, {"id": Integer()})
+        query = select(cron_jobs.c.id, cron_jobs.c.version, cron_jobs.c.next_run).where(_WAITING)
+        query = query.join(asked, asked.c.id == cron_jobs.c.id)
+        sent = encode(self._database.dialect, ({"id": each} for each in ids))
+        async with self._database.read() as connection:
+            return {row.id: (row.version, row.next_run) for row in await connection.execute(query, {"rows": sent})}
 
     async def set_aside(self, job_id: int, version: int, problem: str) -> None:
         """What would have been due from then on is an open span. The next start, of whichever program, tries again."""

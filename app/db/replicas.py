@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from app.db.types import AnyRow
 from app.domain.lifecycle import require
 from app.domain.notice import Event, News
 from app.domain.policies import Delivery
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.retention import KEPT
 from app.domain.run import State, Trigger
 from app.domain.verdict import DELETED, DIED, Verdict
@@ -29,6 +31,7 @@ from app.domain.verdict import DELETED, DIED, Verdict
 MAX_TAKEOVERS = 3
 """After so many replicas died on a run, it is taken for what kills them."""
 
+_UNKNOWN = Vitals()
 _RUNNING = text(f"({ACTIVE})") & (job_runs.c.state == State.RUNNING)
 _ABANDONED = _RUNNING & ~exists().where(replicas.c.id == job_runs.c.owner, ~replicas.c.dead)
 _CALLED_BACK = job_runs.c.callback_status.is_not(None)
@@ -43,23 +46,29 @@ class ReplicaRepository:
         self._keep_dead = keep_dead
         self._callbacks = CallbackTransaction(database)
 
-    async def join(self, replica: UUID, hostname: str) -> None:
+    async def join(self, replica: UUID, hostname: str, version: str = "", role: Role = Role.ALL) -> None:
         now = self._database.now
         values = {"id": replica, "hostname": hostname[:255], "started_at": now, "heartbeat": now}
+        values |= {"version": version, "role": role}
         async with self._database.begin() as connection:
             await connection.execute(insert(replicas).values(values))
             forgotten = replicas.c.heartbeat < self._database.ago(self._keep_dead)
             await connection.execute(delete(replicas).where(replicas.c.dead, forgotten))
 
-    async def beat(self, replica: UUID) -> bool:
+    async def beat(self, replica: UUID, vitals: Vitals = _UNKNOWN) -> bool:
         renewed = (
             update(replicas)
             .where(replicas.c.id == replica, ~replicas.c.dead)
-            .values(heartbeat=self._database.now)
+            .values(asdict(vitals) | {"heartbeat": self._database.now})
             .returning(replicas.c.id)
         )
         async with self._database.begin() as connection:
             return await connection.scalar(renewed) is not None
+
+    async def peers(self) -> list[Peer]:
+        query = select(replicas.c.id, replicas.c.claims).where(~replicas.c.dead, replicas.c.role != Role.API)
+        async with self._database.read() as connection:
+            return [Peer(row.id, row.claims) for row in await connection.execute(query)]
 
     async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:
         expired = ~replicas.c.dead & (replicas.c.heartbeat < self._database.ago(lease))

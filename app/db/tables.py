@@ -243,6 +243,12 @@ replicas = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("heartbeat", UtcDateTime, nullable=False),
     Column("dead", Boolean, nullable=False, server_default=false()),
+    Column("version", String(64), nullable=False, server_default=""),
+    Column("role", String(16), nullable=False, server_default="all"),
+    Column("preferred", Integer, nullable=False, server_default="0"),
+    Column("in_flight", Integer, nullable=False, server_default="0"),
+    Column("claims", BigInteger, nullable=False, server_default="0"),
+    Column("skew", Float, nullable=False, server_default="0"),
     Index("idx_replicas_alive", "id", postgresql_where=text(ALIVE), sqlite_where=text(ALIVE)),
 )
 

@@ -18,6 +18,7 @@ from app.db.histories import HistoryRepository
 from app.db.idempotency import IdempotencyRepository
 from app.db.jobs import JobRepository
 from app.db.limits import LimitRepository
+from app.db.replica_rows import ReplicaRows
 from app.db.runs import RunRepository
 from app.db.spans import SpanRepository
 from app.db.switch import SwitchRepository
@@ -40,6 +41,7 @@ class Transaction:
         self.spans = SpanRepository(connection)
         self.versions = VersionRepository(connection)
         self.switch = SwitchRepository(connection)
+        self.replicas = ReplicaRows(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.history = HistoryRepository(connection)
 

@@ -38,12 +38,16 @@ class JobRow:
 
 @dataclass(slots=True)
 class Entry:
-    """One job as this replica remembers it: `prev` is the last occurrence that it saw claimed."""
+    """One job as this replica remembers it: `prev` is the last occurrence that it saw claimed.
+
+    It wakes for `next` at `wakes_at`, which is later where another replica tries first.
+    """
 
     entry_id: EntryID
     job: JobRow
     next: datetime | None
     prev: datetime | None = None
+    wakes_at: datetime | None = None
 
 
 class Due(NamedTuple):
@@ -126,9 +130,15 @@ class EntryMap:
         while len(taken) < limit and (head := self._head()) is not None and head[0] <= now:
             heapq.heappop(self._heap)
             entry = self._entries[head[1]]
-            entry.next = None
-            taken.append(Due(head[0], entry))
+            taken.append(Due(entry.next or head[0], entry))
+            entry.next = entry.wakes_at = None
         return taken
+
+    def defer(self, due: Due, until: datetime) -> None:
+        """Give a taken entry back for a while, its occurrence not tried. A no-op as with `advance`."""
+        if self._entries.get(due.entry.entry_id) is due.entry:
+            due.entry.next = due.at
+            self._push(due.entry, until)
 
     def advance(self, entry: Entry, to: datetime | None, claimed: datetime | None = None) -> None:
         """Give a taken entry back, to wait for `to`, or forget it where nothing is to come.
@@ -158,9 +168,13 @@ class EntryMap:
 
     def _schedule(self, entry: Entry, at: datetime) -> None:
         entry.next = at
-        heapq.heappush(self._heap, (at, entry.entry_id))
+        self._push(entry, at)
+
+    def _push(self, entry: Entry, wakes_at: datetime) -> None:
+        entry.wakes_at = wakes_at
+        heapq.heappush(self._heap, (wakes_at, entry.entry_id))
         if len(self._heap) > 2 * len(self._entries) + _SLACK:
-            self._heap = [(each.next, each.entry_id) for each in self if each.next is not None]
+            self._heap = [(each.wakes_at, each.entry_id) for each in self if each.wakes_at is not None]
             heapq.heapify(self._heap)
 
     def _head(self) -> tuple[datetime, EntryID] | None:
@@ -168,7 +182,7 @@ class EntryMap:
         while self._heap:
             at, entry_id = self._heap[0]
             entry = self._entries.get(entry_id)
-            if entry is not None and entry.next == at:
+            if entry is not None and entry.wakes_at == at:
                 return at, entry_id
             heapq.heappop(self._heap)
         return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
 
 from app.domain.clock import Clock
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import State, Trigger
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.ports import Membership
@@ -20,7 +21,8 @@ _log = structlog.get_logger()
 class Lease:
     """Renews itself well before it ends, buries those whose lease has ended, and takes over their runs.
 
-    `on_lost` is called when this replica may no longer hold its runs, `on_taken` with what became of those of the dead.
+    `on_lost` is called when this replica may no longer hold its runs, `on_taken` with what became of those of the dead,
+    `on_peers` with those that are alive. `vitals` are told with each heartbeat.
     """
 
     def __init__(
@@ -32,6 +34,10 @@ class Lease:
         *,
         on_lost: Callable[[], None],
         on_taken: Callable[[list[tuple[State, Trigger]]], None],
+        on_peers: Callable[[list[Peer]], None] = lambda _: None,
+        vitals: Callable[[], Awaitable[Vitals]],
+        version: str = "",
+        role: Role = Role.ALL,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -39,6 +45,10 @@ class Lease:
         self._seconds = seconds
         self._on_lost = on_lost
         self._on_taken = on_taken
+        self._on_peers = on_peers
+        self._vitals = vitals
+        self._version = version
+        self._role = role
         self._until = float("-inf")
         self.replica = uuid4()
         self.loop = Looper("lease", self._step, clock)
@@ -56,8 +66,9 @@ class Lease:
         """Appear under a new id: a random one, since two replicas may have one hostname, and one may come back."""
         self.replica = uuid4()
         asked = self._clock.monotonic()
-        await self._store.join(self.replica, self._hostname)
+        await self._store.join(self.replica, self._hostname, self._version, self._role)
         self._until = asked + self._seconds
+        self._on_peers(await self._store.peers())
 
     async def leave(self) -> None:
         self._until = float("-inf")
@@ -69,6 +80,7 @@ class Lease:
             again = sum(state is State.PENDING for state, _ in taken)
             _log.warning("runs of a dead replica were taken over", runs=len(taken), pending_again=again)
             self._on_taken(taken)
+        self._on_peers(await self._store.peers())
         return min(self._seconds / 3, MOST_BETWEEN_BEATS)
 
     async def _watch(self) -> float:
@@ -81,8 +93,9 @@ class Lease:
 
     async def _renew(self) -> None:
         """The lease counts from before the heartbeat was sent: the database may see it that much earlier."""
+        vitals = await self._vitals()
         asked = self._clock.monotonic()
-        if await self._store.beat(self.replica):
+        if await self._store.beat(self.replica, vitals):
             self._until = asked + self._seconds
             return
         _log.warning("declared dead; joining again under a new id", replica=str(self.replica))

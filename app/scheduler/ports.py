@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Queued, Recorded, Slots, Started
 from app.domain.entries import JobRow
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import Call, Outcome, State, Trigger
 
 
@@ -33,6 +34,10 @@ class JobSource(Protocol):
 
     async def versions_page(self, after_id: int, limit: int) -> list[tuple[int, int]]:
         """(id, version) of the jobs that wait for an occurrence, by id."""
+        ...
+
+    async def waiting(self, ids: Iterable[int]) -> dict[int, tuple[int, datetime]]:
+        """The version of each of these jobs that waits for an occurrence, and the occurrence."""
         ...
 
     async def set_aside(self, job_id: int, version: int, problem: str) -> None:
@@ -94,10 +99,14 @@ class RecordStore(Protocol):
 class Membership(Protocol):
     """Who is alive, by the database's clock."""
 
-    async def join(self, replica: UUID, hostname: str) -> None: ...
+    async def join(self, replica: UUID, hostname: str, version: str, role: Role) -> None: ...
 
-    async def beat(self, replica: UUID) -> bool:
+    async def beat(self, replica: UUID, vitals: Vitals) -> bool:
         """Renew the lease; False means that the replica was declared dead."""
+        ...
+
+    async def peers(self) -> list[Peer]:
+        """The replicas that schedule and are not dead."""
         ...
 
     async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:

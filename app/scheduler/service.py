@@ -11,6 +11,7 @@ from app.domain.claim import Queued, Recorded
 from app.domain.clock import Clock
 from app.domain.entries import EntryMap
 from app.domain.lifecycle import ENDED
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import State, Trigger
 from app.scheduler.cancellations import Cancellations
 from app.scheduler.claimer import Claimer
@@ -41,6 +42,7 @@ from app.scheduler.recorder import Recorder
 from app.scheduler.runner import LEASE_LOST, Runner
 from app.scheduler.slots import CallSlots
 from app.scheduler.ticker import Ticker
+from app.scheduler.turns import Turns
 from app.scheduler.upkeep import Upkeep
 
 STALLED_AFTER = 45.0
@@ -57,6 +59,9 @@ class Options:
     lease_seconds: float = 30.0
     poll_seconds: float = 5.0
     compare_seconds: float = 30.0
+    grace_seconds: float = 1.0
+    version: str = ""
+    role: Role = Role.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +82,16 @@ class Ports:
 
 
 class SchedulerService:
-    """`start` and `stop` may be called more than once. From `stop_claiming` to the end of `stop` nothing new begins."""
+    """`start` and `stop` may be called more than once. From `stop_claiming` to the end of `stop` nothing new begins.
+
+    One that only serves the API is told among the replicas, and does nothing else.
+    """
 
     def __init__(self, ports: Ports, options: Options, clock: Clock, observer: Observer | None = None) -> None:
         observer = observer or NoObserver()
         self._clock = clock
         self._observer = observer
+        self.role = options.role
         self._claiming = True
         self._running = False
         self._stopped_at: float | None = None
@@ -91,8 +100,18 @@ class SchedulerService:
         self.time = LedgerClock(clock, ports.jobs)
         self.slots = CallSlots(options.concurrency, options.per_host_concurrency, self._places_freed)
         self.lease = Lease(
-            ports.members, clock, options.hostname, options.lease_seconds, on_lost=self._lost, on_taken=self._taken
+            ports.members,
+            clock,
+            options.hostname,
+            options.lease_seconds,
+            on_lost=self._lost,
+            on_taken=self._taken,
+            on_peers=self._met,
+            vitals=self._vitals,
+            version=options.version,
+            role=options.role,
         )
+        self.turns = Turns(self.entries, ports.jobs, self._replica, options.grace_seconds)
         self.recorder = Recorder(
             ports.records,
             self._replica,
@@ -139,7 +158,7 @@ class SchedulerService:
             self.follower.reread,
             self.recorder.done,
         )
-        self.ticker = Ticker(self.entries, claimer, self.time, self._may_start, clock)
+        self.ticker = Ticker(self.entries, claimer, self.turns, self.time, self._may_start, clock)
         self.cancellations = Cancellations(ports.cancels, self._replica, self.runner, clock)
         self.pauses = Pauses(ports.pauses, clock, self.jobs_changed)
         self.failing = Failing(ports.failing, clock, self.jobs_changed, self.runs_queued)
@@ -157,9 +176,10 @@ class SchedulerService:
                 return
             await self.time.look()
             await self.lease.join()
-            await self.follower.load()
+            if self.role is not Role.API:
+                await self.follower.load()
+                self.follower.start()
             self._running = True
-            self.follower.start()
             for loop in self._loops():
                 loop.start()
 
@@ -226,6 +246,8 @@ class SchedulerService:
         await self.lease.leave()
 
     def _loops(self) -> list[Looper]:
+        if self.role is Role.API:
+            return [self.lease.loop]
         return [
             self.lease.loop,
             self.lease.watch,
@@ -242,6 +264,17 @@ class SchedulerService:
 
     def _replica(self) -> UUID:
         return self.lease.replica
+
+    def _met(self, peers: list[Peer]) -> None:
+        self.turns.meet(peers)
+
+    async def _vitals(self) -> Vitals:
+        return Vitals(
+            preferred=await self.turns.preferred(),
+            in_flight=len(self.runner),
+            claims=self.turns.won,
+            skew=self.time.skew,
+        )
 
     def _may_start(self) -> bool:
         return self._claiming and self.lease.held()

@@ -14,6 +14,7 @@ from app.domain.misfire import is_late, plan
 from app.scheduler.claimer import Claimer
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import LONGEST_WAIT, Looper
+from app.scheduler.turns import Turns
 
 BATCH = 200
 LATE_BATCH = 20
@@ -29,12 +30,14 @@ class Ticker:
         self,
         entries: EntryMap,
         claimer: Claimer,
+        turns: Turns,
         time: LedgerClock,
         may_claim: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._entries = entries
         self._claimer = claimer
+        self._turns = turns
         self._time = time
         self._may_claim = may_claim
         self._late: deque[Due] = deque()
@@ -51,7 +54,7 @@ class Ticker:
             return LONGEST_WAIT
         await self._time.look_if_stale()
         now = self._time.now()
-        due = self._entries.due(now, BATCH)
+        due = await self._in_turn(self._entries.due(now, BATCH), now)
         late = [each for each in due if _is_late(each, now)]
         self._late.extend(late)
         if late:
@@ -60,6 +63,13 @@ class Ticker:
         if on_time and await self._claim_on_time(on_time, now):
             return _EARLY_PAUSE
         return self._until_next()
+
+    async def _in_turn(self, due: list[Due], now: datetime) -> list[Due]:
+        try:
+            return await self._turns.take(due, now)
+        except BaseException:
+            self._claimer.give_back(due)
+            raise
 
     async def _claim_on_time(self, due: Sequence[Due], now: datetime) -> bool:
         self._claiming = True
@@ -89,7 +99,10 @@ class Ticker:
             await self._set_aside(poisoned)
         finally:
             self._claimer.give_back(each for each, _ in poisoned)
-        if claims is None or not claims.early:
+        if claims is None:
+            return False
+        self._turns.claimed(claims.won)
+        if not claims.early:
             return False
         await self._time.look()
         return True

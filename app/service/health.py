@@ -9,6 +9,7 @@ from app.db.engine import Database
 from app.db.migrate import is_current
 from app.db.transaction import reading
 from app.domain.errors import StoreUnavailable
+from app.domain.replica import Role
 from app.scheduler.service import SchedulerService
 
 BOUND = 2.0
@@ -59,6 +60,8 @@ async def _migrated(database: Database) -> bool:
 
 
 def _scheduler_checks(scheduler: SchedulerService) -> list[Check]:
+    if scheduler.role is Role.API:
+        return []
     stalled, loaded, claiming = scheduler.stalled(), scheduler.follower.loaded, scheduler.claiming
     ticked = scheduler.ticker.loop.last_step is not None and not stalled
     standing = f"standing still: {', '.join(stalled)}" if stalled else "not begun"

@@ -14,6 +14,7 @@ from app.service.history import HistoryService
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
+from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.switch import SwitchService
 
@@ -25,6 +26,7 @@ class Services:
     database: Database
     jobs: JobService
     limits: LimitService
+    replicas: ReplicaService
     runs: RunService
     backfills: BackfillService
     forecast: ForecastService

@@ -17,6 +17,7 @@ from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
 from app.domain.clock import Clock, SystemClock
+from app.domain.replica import Role
 from app.domain.run import Call, Outcome
 from app.metrics import Metrics
 from app.scheduler.service import Options, Ports, SchedulerService
@@ -31,6 +32,7 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
+from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.services import Services
 from app.service.switch import SwitchService
@@ -68,6 +70,7 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
         database=database,
         jobs=JobService(database, scheduler, targets),
         limits=LimitService(database),
+        replicas=ReplicaService(database),
         runs=RunService(database, scheduler),
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),
@@ -80,8 +83,8 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
     )
 
 
-def build_app(services: Services | None, metrics: Metrics | None = None) -> FastAPI:
-    app = build_api(docs_url="/docs", version="1.2.3")
+def build_app(services: Services | None, metrics: Metrics | None = None, role: Role = Role.ALL) -> FastAPI:
+    app = build_api(docs_url="/docs", version="1.2.3", role=role)
     app.state.services = services
     app.state.metrics = metrics or Metrics()
     return app

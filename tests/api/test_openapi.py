@@ -41,6 +41,7 @@ GET /v1/explain explain
 GET /v1/runs listRuns
 GET /v1/runs/{run_id} getRun
 GET /v1/runs/{run_id}/attempts listAttempts
+GET /v1/replicas listReplicas
 POST /v1/runs/{run_id}/cancel cancelRun
 POST /v1/runs/{run_id}/retry retryRun
 POST /v1/callbacks/{run_id}/{token} reportCompletion

@@ -107,3 +107,9 @@ async def test_a_change_takes_a_job_up_again(ledger: Ledger, clock: FakeClock) -
     assert (mended.problem, mended.next_run) == (None, NOON + 15 * MINUTE)
     [span] = await ledger.spans_of(job)
     assert (span.until, span.count) == (NOON + 10 * MINUTE, 10)
+
+
+async def test_what_jobs_wait_for_is_told_with_their_versions(ledger: Ledger) -> None:
+    waits, paused = await ledger.create("waits"), await ledger.create("paused", enabled=False)
+    assert await ledger.rows.waiting([waits.id, paused.id, 10_000]) == {waits.id: (1, waits.next_run)}
+    assert await ledger.rows.waiting([]) == {}

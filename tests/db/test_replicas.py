@@ -7,9 +7,11 @@ from uuid import UUID
 import pytest
 
 from app.db.tables import replicas as replica_table
+from app.db.transaction import reading
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
 from app.domain.policies import Delivery, Policies
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import State, Trigger
 from tests.db.building import JUST, ME, MINUTE, NOON, OTHER, Ledger, ended, queued, states
 from tests.db.locks import gate
@@ -74,6 +76,22 @@ async def test_the_dead_are_remembered_for_as_long_as_runs_are_kept(ledger: Ledg
     await ledger.replicas.join(UUID(int=3), "here")
     assert await _dead(ledger) == set()
     assert await ledger.replicas.beat(OTHER)
+
+
+async def test_peers_are_those_that_schedule_and_are_not_dead(ledger: Ledger) -> None:
+    await ledger.replicas.join(ME, "here")
+    await ledger.replicas.join(OTHER, "here", "1.2.3", Role.SCHEDULER)
+    await ledger.replicas.join(UUID(int=3), "here", "1.2.3", Role.API)
+    await ledger.replicas.beat(OTHER, Vitals(claims=7))
+    assert set(await ledger.replicas.peers()) == {Peer(ME, 0), Peer(OTHER, 7)}
+    await ledger.replicas.leave(ME)
+    assert await ledger.replicas.peers() == [Peer(OTHER, 7)]
+
+
+async def test_who_only_serves_the_api_is_nobody_who_could_have_called(ledger: Ledger, clock: FakeClock) -> None:
+    await ledger.replicas.join(ME, "here", "1.2.3", Role.API)
+    async with reading(ledger.database) as tx:
+        assert await tx.history.presences(NOON, clock.now()) == []
 
 
 async def test_the_runs_of_the_living_are_not_taken(ledger: Ledger, job: PersistedJob) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,6 +13,7 @@ from app.domain.clock import Clock
 from app.domain.entries import JobRow
 from app.domain.errors import StoreUnavailable
 from app.domain.identity import occurrence_id
+from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import Call, State, Trigger
 
 
@@ -37,6 +38,8 @@ class FakeStore:
         self.timed_out = Recorded()
         self.expired = Recorded()
         self.joined: list[UUID] = []
+        self.replicas: list[Peer] = []
+        self.vitals: list[Vitals] = []
         self.cancels: set[Held] = set()
         self.resumed: list[int] = []
         self.alive = True
@@ -71,6 +74,10 @@ class FakeStore:
     async def versions_page(self, after_id: int, limit: int) -> list[tuple[int, int]]:
         async with self._doing("versions_page"):
             return [(key, self.jobs[key].version) for key in sorted(self.jobs) if key > after_id][:limit]
+
+    async def waiting(self, ids: Iterable[int]) -> dict[int, tuple[int, datetime]]:
+        async with self._doing("waiting"):
+            return {key: (self.jobs[key].version, self.jobs[key].next_run) for key in ids if key in self.jobs}
 
     async def set_aside(self, job_id: int, version: int, problem: str) -> None:  # noqa: ARG002  # the port's
         async with self._doing("set_aside"):
@@ -154,14 +161,19 @@ class FakeStore:
             paused, self.failing = self.failing, []
             return paused, []
 
-    async def join(self, replica: UUID, hostname: str) -> None:  # noqa: ARG002  # the port's
+    async def join(self, replica: UUID, hostname: str, version: str, role: Role) -> None:  # noqa: ARG002  # the port's
         async with self._doing("join"):
             self.joined.append(replica)
             self.alive = True
 
-    async def beat(self, replica: UUID) -> bool:  # noqa: ARG002  # the port's
+    async def beat(self, replica: UUID, vitals: Vitals) -> bool:  # noqa: ARG002  # the port's
         async with self._doing("beat"):
+            self.vitals.append(vitals)
             return self.alive
+
+    async def peers(self) -> list[Peer]:
+        async with self._doing("peers"):
+            return list(self.replicas)
 
     async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:  # noqa: ARG002  # the port's
         async with self._doing("bury"):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.clock import FakeClock
+from app.domain.replica import Peer, Vitals
 from app.domain.run import State, Trigger
 from app.scheduler.leases import Lease
 from tests.unit.scheduler.building import OTHER, SECOND, pass_time
@@ -18,8 +19,12 @@ LOOPS = 2
 
 class Told:
     def __init__(self) -> None:
+        self.peers: list[list[Peer]] = []
         self.lost = 0
         self.taken: list[tuple[State, Trigger]] = []
+
+    async def vitals(self) -> Vitals:
+        return Vitals(in_flight=3)
 
     def on_lost(self) -> None:
         self.lost += 1
@@ -34,7 +39,16 @@ def told() -> Told:
 
 
 def lease_of(store: FakeStore, clock: FakeClock, told: Told, seconds: float = LEASE) -> Lease:
-    return Lease(store, clock, "web-1", seconds, on_lost=told.on_lost, on_taken=told.on_taken)
+    return Lease(
+        store,
+        clock,
+        "web-1",
+        seconds,
+        on_lost=told.on_lost,
+        on_taken=told.on_taken,
+        on_peers=told.peers.append,
+        vitals=told.vitals,
+    )
 
 
 @pytest.fixture
@@ -210,3 +224,15 @@ async def test_it_buries_by_its_own_lease(clock: FakeClock, told: Told) -> None:
     await clock.block_until(LOOPS)
     assert asked == [timedelta(seconds=7)]
     await stop(lease)
+
+
+async def test_each_heartbeat_tells_how_it_is_and_hears_who_is_there(
+    lease: Lease, store: FakeStore, clock: FakeClock, told: Told
+) -> None:
+    store.replicas = [Peer(OTHER, 3)]
+    await start(lease)
+    await clock.block_until(LOOPS)
+    assert (told.peers, store.vitals) == ([[Peer(OTHER, 3)]] * 2, [Vitals(in_flight=3)])
+    store.replicas = []
+    await pass_time(clock, 2, LOOPS)
+    assert told.peers[-1] == []

@@ -15,6 +15,7 @@ from app.scheduler.recorder import Recorder
 from app.scheduler.runner import Runner
 from app.scheduler.slots import CallSlots
 from app.scheduler.ticker import Ticker
+from app.scheduler.turns import Turns
 from tests.unit.scheduler.building import ME
 from tests.unit.scheduler.fake_store import FakeStore
 from tests.unit.scheduler.fake_target import FakeTarget
@@ -50,7 +51,8 @@ class Rig:
             self.observer,
             self.reread.extend,
         )
-        self.ticker = Ticker(self.entries, claimer, self.time, lambda: self.allowed, clock)
+        self.turns = Turns(self.entries, store, lambda: ME, 1)
+        self.ticker = Ticker(self.entries, claimer, self.turns, self.time, lambda: self.allowed, clock)
 
     def in_doubt(self) -> None:
         self.doubts += 1
