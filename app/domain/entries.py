@@ -135,10 +135,9 @@ class EntryMap:
         return taken
 
     def defer(self, due: Due, until: datetime) -> None:
-        """Give a taken entry back for a while, its occurrence not tried. A no-op as with `advance`."""
-        if self._entries.get(due.entry.entry_id) is due.entry:
-            due.entry.next = due.at
-            self._push(due.entry, until)
+        """Give a taken entry back for a while, its occurrence not tried."""
+        due.entry.next = due.at
+        self._push(due.entry, until)
 
     def advance(self, entry: Entry, to: datetime | None, claimed: datetime | None = None) -> None:
         """Give a taken entry back, to wait for `to`, or forget it where nothing is to come.

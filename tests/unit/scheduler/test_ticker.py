@@ -12,8 +12,9 @@ from app.domain.clock import FakeClock
 from app.domain.misfire import plan
 from app.domain.policies import Misfire, Policies
 from app.domain.recurrence import Recurrence
+from app.domain.replica import Peer
 from app.scheduler import ticker as ticker_module
-from tests.unit.scheduler.building import HOUR, MINUTE, NOON, SECOND, job, pass_time, turns
+from tests.unit.scheduler.building import HOUR, MINUTE, NOON, OTHER, SECOND, job, pass_time, turns
 from tests.unit.scheduler.fake_store import FakeStore, away
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.ticking import LOOPS, Rig
@@ -177,3 +178,16 @@ async def test_an_edit_wakes_nothing_that_was_due_under_the_old_version(rig: Rig
     assert rig.called() == []
     await pass_time(rig.clock, 1, LOOPS)
     await rig.target.wait_for(1)
+
+
+async def test_what_another_left_is_claimed_after_an_outage_too_and_not_waited_for_again(rig: Rig) -> None:
+    rig.turns.meet([Peer(OTHER, 1)])
+    rows = [row for row in map(job, range(1, 100)) if not rig.turns.is_ours(row.uid)][:2]
+    for row in rows:
+        rig.put(row)
+    rig.store.before["waiting"] = [away()]
+    await rig.start()
+    assert rig.called() == []
+    await pass_time(rig.clock, 3, LOOPS, step=0.5)
+    assert rig.called_at() == [NOON, NOON]
+    assert all(rig.turns.is_ours(row.uid) for row in rows)
