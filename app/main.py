@@ -31,6 +31,7 @@ from app.logs import configure_logs
 from app.metrics import Metrics
 from app.scheduler.ports import Target
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
@@ -46,6 +47,7 @@ from app.service.recompute import recompute
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.services import Services
+from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.signals import chained
 from app.target.address import Targets
@@ -111,6 +113,7 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         failing=FailingJobs(database),
         members=ReplicaRepository(database),
         keeper=Housekeeping(database),
+        audit=Auditor(database),
         target=target,
         feed=PostgresChangeFeed(settings.database_url) if listens else None,
     )
@@ -138,6 +141,7 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),
         history=HistoryService(database),
+        stats=StatsService(database),
         callbacks=CallbackService(database, scheduler),
         idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),

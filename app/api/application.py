@@ -24,6 +24,7 @@ from app.api import (
     scheduler,
     schedules,
     spans,
+    stats,
     versions,
 )
 from app.api.body_limit import BodyLimit
@@ -39,7 +40,7 @@ _DESCRIPTION = (
 
 
 _OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
-_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, scheduler, replicas, entries)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, scheduler, replicas, entries)
 
 
 class Api(FastAPI):

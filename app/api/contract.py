@@ -14,7 +14,7 @@ TAGS = [
     {"name": "Jobs", "description": "What is to be called, and when."},
     {"name": "Runs", "description": "The ledger: what became of every instant at which a job was due."},
     {"name": "Backfills", "description": "Past occurrences of a job that are to run after all."},
-    {"name": "History", "description": "What a job was, and what became of an instant: why, in plain English."},
+    {"name": "History", "description": "What a job was, and what became of instants: why, and in numbers."},
     {"name": "Callbacks", "description": "For targets: the end of an attempt that was answered with 202."},
     {"name": "Calendars", "description": "Named days and intervals, which any number of jobs leave out."},
     {

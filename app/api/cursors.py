@@ -24,6 +24,7 @@ Kind = Literal[
     "backfills",
     "attempts",
     "replicas",
+    "stats",
 ]
 K = TypeVar("K", str, int, UUID, datetime, tuple[datetime, UUID])
 
@@ -96,6 +97,11 @@ def run_id(key: str) -> UUID:
     if not is_possible(value):
         raise ValueError(value)
     return value
+
+
+def job_id(key: str) -> UUID:
+    """Raises ValueError."""
+    return UUID(key)
 
 
 def is_possible(run_id: UUID) -> bool:

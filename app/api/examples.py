@@ -160,6 +160,32 @@ FORECAST: dict[str, Any] = {
         {"at": "2027-01-01T02:15:00Z", "count": 1, "jobs": [{"name": "quarterly", "count": 1}]},
     ],
 }
+FIGURES: dict[str, Any] = {
+    "due": 1440,
+    "succeeded": 1425,
+    "failed": 3,
+    "canceled": 0,
+    "lost": 0,
+    "skipped": 2,
+    "missed": 0,
+    "unfinished": 0,
+    "paused": 10,
+    "stopped": 0,
+    "unschedulable": 0,
+    "unclaimed": 0,
+    "unaccounted": 0,
+    "lag": {"p50": 0.012345, "p90": 0.023456, "p99": 0.456789, "max": 0.987654},
+    "duration": {"p50": 0.5, "p90": 0.75, "p99": 2.25, "max": 30.001234},
+}
+STATS: dict[str, Any] = {
+    "items": [FIGURES | {"job_id": _JOB, "name": "each-minute"}],
+    "next_cursor": None,
+    "since": "2027-01-01T02:00:00Z",
+    "until": "2027-01-02T02:00:00Z",
+    "counted_from": "2026-12-31T09:00:00Z",
+    "counted_until": "2027-01-02T02:31:00Z",
+    "total": FIGURES,
+}
 EXAMPLES = {
     "BackfillOut": BACKFILL,
     "CalendarOut": CALENDAR,
@@ -169,5 +195,6 @@ EXAMPLES = {
     "LimitOut": LIMIT,
     "RunOut": RUN,
     "SpanOut": SPAN,
+    "StatsPage": STATS,
     "VersionOut": VERSION,
 }

@@ -72,10 +72,15 @@ class HistoryRepository:
     async def made_after(self, job_id: UUID, after: datetime) -> int:
         """How many runs that count against `max_runs` stand in the ledger after the instant."""
         run = job_runs.c
-        left_out = (run.state == State.SKIPPED) & (run.reason.startswith(EXCLUDED) | (run.reason == DST))
-        counted = run.trigger.in_(COUNTED) & (run.state != State.MISSED) & ~func.coalesce(left_out, False)
         query = select(func.count()).where(run.job_id == job_id, run.id > first_id(after), run.ledger_at > after)
-        return int((await self._connection.execute(query.where(counted))).scalar_one())
+        return int((await self._connection.execute(query.where(_made()))).scalar_one())
+
+    async def made_before_last(self, job_id: UUID, count: int) -> datetime | None:
+        """The instant of the run that counts against `max_runs` and has so many after it that do."""
+        run = job_runs.c
+        query = select(run.ledger_at).where(run.job_id == job_id, _made()).order_by(run.id.desc())
+        found: datetime | None = await self._connection.scalar(query.offset(count).limit(1))
+        return found
 
     async def spans(self, job_id: UUID, start: datetime, end: datetime) -> list[Span]:
         """Those that hold any of [start, end], oldest first."""
@@ -103,6 +108,12 @@ class HistoryRepository:
     async def _runs(self, which: Sequence[ColumnElement[bool] | Any], limit: int) -> list[Run]:
         query = select(*RUN_COLUMNS).where(*which).order_by(job_runs.c.id).limit(limit)
         return [as_run(row) for row in await self._connection.execute(query)]
+
+
+def _made() -> ColumnElement[bool]:
+    run = job_runs.c
+    left_out = (run.state == State.SKIPPED) & (run.reason.startswith(EXCLUDED) | (run.reason == DST))
+    return run.trigger.in_(COUNTED) & (run.state != State.MISSED) & ~func.coalesce(left_out, False)
 
 
 def _between(job_id: UUID, start: datetime, end: datetime) -> list[ColumnElement[bool]]:

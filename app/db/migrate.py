@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from app.db import audit_tables  # noqa: F401  # its tables are in the metadata too
 from app.db.engine import Database, connect
 from app.db.partitions import PARTITIONED, ensure_partitions
 from app.db.tables import metadata

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.attempts import AttemptRepository
+from app.db.audits import AuditRepository
 from app.db.backfills import BackfillRepository
 from app.db.calendars import CalendarRepository
 from app.db.changes import notify_change
@@ -21,6 +22,7 @@ from app.db.limits import LimitRepository
 from app.db.replica_rows import ReplicaRows
 from app.db.runs import RunRepository
 from app.db.spans import SpanRepository
+from app.db.stats import StatsRepository
 from app.db.switch import SwitchRepository
 from app.db.versions import VersionRepository
 from app.domain.job import PersistedJob
@@ -44,6 +46,8 @@ class Transaction:
         self.replicas = ReplicaRows(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.history = HistoryRepository(connection)
+        self.audits = AuditRepository(connection)
+        self.stats = StatsRepository(connection)
 
     async def time(self) -> datetime:
         """The database's clock at this moment of the transaction."""

@@ -164,6 +164,14 @@ class Keeper(Protocol):
         ...
 
 
+class Audit(Protocol):
+    """Counts what was due."""
+
+    async def audit(self) -> bool:
+        """Take one step, unless another replica has; whether there is more to do. Raises StoreUnavailable."""
+        ...
+
+
 class ChangeFeed(Protocol):
     """Changes of jobs, told as they are committed by any replica."""
 

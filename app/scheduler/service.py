@@ -13,6 +13,7 @@ from app.domain.entries import EntryMap
 from app.domain.lifecycle import ENDED
 from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import State, Trigger
+from app.scheduler.audits import Audits
 from app.scheduler.cancellations import Cancellations
 from app.scheduler.claimer import Claimer
 from app.scheduler.commits import Commits
@@ -26,6 +27,7 @@ from app.scheduler.looper import Looper
 from app.scheduler.observer import NoObserver, Observer
 from app.scheduler.pauses import Pauses
 from app.scheduler.ports import (
+    Audit,
     CancelSource,
     ChangeFeed,
     ClaimStore,
@@ -77,6 +79,7 @@ class Ports:
     failing: FailureStore
     members: Membership
     keeper: Keeper
+    audit: Audit
     target: Target
     feed: ChangeFeed | None = None
 
@@ -164,6 +167,7 @@ class SchedulerService:
         self.failing = Failing(ports.failing, clock, self.jobs_changed, self.runs_queued)
         self.doubts = Doubts(ports.members, self._replica, self.runner, self.recorder, commits, clock)
         self.upkeep = Upkeep(ports.keeper, clock)
+        self.audits = Audits(ports.audit, clock)
 
     @property
     def replica(self) -> UUID:
@@ -260,6 +264,7 @@ class SchedulerService:
             self.pauses.loop,
             self.failing.loop,
             self.upkeep.loop,
+            self.audits.loop,
         ]
 
     def _replica(self) -> UUID:

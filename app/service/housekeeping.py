@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from app.db.engine import Database
 from app.db.partitions import PartitionKeeper
+from app.db.transaction import transaction
+from app.domain.retention import KEPT
 from app.service.idempotency import IdempotencyService
 
 
@@ -11,9 +13,12 @@ class Housekeeping:
     """See `scheduler.ports.Keeper`."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._partitions = PartitionKeeper(database)
         self._idempotency = IdempotencyService(database)
 
     async def tend(self) -> None:
         await self._partitions.tend()
         await self._idempotency.forget()
+        async with transaction(self._database) as tx:
+            await tx.audits.forget(await tx.time() - KEPT)

@@ -16,6 +16,7 @@ from app.service.jobs import JobService
 from app.service.limits import LimitService
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
+from app.service.stats import StatsService
 from app.service.switch import SwitchService
 
 
@@ -31,6 +32,7 @@ class Services:
     backfills: BackfillService
     forecast: ForecastService
     history: HistoryService
+    stats: StatsService
     callbacks: CallbackService
     idempotency: IdempotencyService
     calendars: CalendarService

@@ -21,6 +21,7 @@ from app.domain.replica import Role
 from app.domain.run import Call, Outcome
 from app.metrics import Metrics
 from app.scheduler.service import Options, Ports, SchedulerService
+from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
@@ -35,6 +36,7 @@ from app.service.pauses import TimedPauses
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.services import Services
+from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.target.address import Targets
 
@@ -60,6 +62,7 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
         failing=FailingJobs(database),
         members=ReplicaRepository(database),
         keeper=Housekeeping(database),
+        audit=Auditor(database),
         target=Silent(),
     )
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
@@ -75,6 +78,7 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),
         history=HistoryService(database),
+        stats=StatsService(database),
         callbacks=CallbackService(database, scheduler),
         idempotency=IdempotencyService(database),
         calendars=CalendarService(database, scheduler),

@@ -18,6 +18,7 @@ from app.api.schemas.job import JobOut
 from app.api.schemas.limit import LimitOut
 from app.api.schemas.run import RunOut
 from app.api.schemas.span import SpanOut
+from app.api.schemas.stats import StatsPage
 from app.api.schemas.version import VersionOut
 
 EXPORTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -50,6 +51,7 @@ GET /v1/backfills listBackfills
 GET /v1/backfills/{backfill_id} getBackfill
 POST /v1/backfills/{backfill_id}/cancel cancelBackfill
 GET /v1/forecast getForecast
+GET /v1/stats getStats
 POST /v1/calendars createCalendar
 GET /v1/calendars listCalendars
 GET /v1/calendars/{name} getCalendar
@@ -135,6 +137,7 @@ def test_the_examples_of_answers_are_answers() -> None:
     assert ForecastOut.model_validate(ahead).model_dump(mode="json", by_alias=True) == examples.FORECAST
     assert VersionOut.model_validate(examples.VERSION).model_dump(mode="json") == examples.VERSION
     assert ExplanationOut.model_validate(examples.EXPLANATION).model_dump(mode="json") == examples.EXPLANATION
+    assert StatsPage.model_validate(examples.STATS).model_dump(mode="json") == examples.STATS
     span = examples.SPAN | {"from_": examples.SPAN["from"]}
     assert SpanOut.model_validate(span).model_dump(mode="json", by_alias=True) == examples.SPAN
 

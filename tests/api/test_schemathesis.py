@@ -38,6 +38,7 @@ CURSORS = {
     "listCalendars": cursors.encode("calendars", "a"),
     "listLimits": cursors.encode("limits", "a"),
     "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
+    "getStats": cursors.encode("stats", NO_SUCH_RUN),
     "listRuns": cursors.encode("runs", NO_SUCH_RUN),
     "listJobRuns": cursors.encode("runs", NO_SUCH_RUN),
     "listJobSpans": cursors.encode("spans", 1),
@@ -71,7 +72,7 @@ BEYOND_SCHEMAS = {
 NOT_TO_BE_GUESSED = {"POST /v1/callbacks/{run_id}/{token}"}
 """What needs a token that only a target is sent."""
 
-TOGETHER = {"ends_at", "entries", "exclude", "headers", "label", "name", "retry", "since", "until"}
+TOGETHER = {"ends_at", "entries", "exclude", "headers", "job_id", "label", "name", "retry", "since", "until"}
 TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
 """Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time."""
 

@@ -31,6 +31,7 @@ from app.domain.retry import Retry
 from app.domain.run import Outcome, State, Trigger
 from app.domain.span import Span
 from app.scheduler.slots import CallSlots
+from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
@@ -41,6 +42,7 @@ from app.service.jobs import JobService
 from app.service.pauses import TimedPauses
 from app.service.rules import COMPUTED_UNDER
 from app.service.runs import RunService
+from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.target.address import Targets
 
@@ -103,6 +105,8 @@ class Ledger:
         self.backfills = BackfillService(self.database, self.heard)
         self.forecast = ForecastService(self.database)
         self.history = HistoryService(self.database)
+        self.auditor = Auditor(self.database)
+        self.stats = StatsService(self.database)
         self.callbacks = CallbackService(self.database, self.heard)
         self.calendars = CalendarService(self.database, self.heard)
         self.switch = SwitchService(self.database, self.heard)

@@ -17,9 +17,11 @@ from tests.db.seed import ROWS, plant
 
 TABLES = {
     "alembic_version",
+    "audits",
     "backfills",
     "calendars",
     "cron_jobs",
+    "due_counts",
     "idempotency_keys",
     "job_attempts",
     "job_runs",

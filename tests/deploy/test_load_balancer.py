@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.e2e.audited import api_tells_that_nothing_is_unaccounted
 from tests.e2e.client import Api, assert_no_gap, eventually, instants, repeated
 from tests.servers.nginx import running_nginx
 from tests.servers.process import free_port
@@ -31,6 +32,7 @@ async def test_replicas_behind_a_load_balancer_know_the_same_jobs_and_run_each_o
         for path in ("/one", "/two"):
             assert not repeated([call for call in sink.calls if call.path == path])
         assert_no_gap(instants([run for run in await api.runs() if run["job_name"] == "one"]))
+        await api_tells_that_nothing_is_unaccounted(postgres_url, api)
         for opened in (api, *each):
             await opened.close()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.audited import api_tells_that_nothing_is_unaccounted
 from tests.e2e.client import Api, assert_no_gap, eventually, instants, repeated
 from tests.servers.replica import Replica, Replicas
 from tests.servers.sink import Sink
@@ -28,6 +29,7 @@ async def test_a_job_is_called_each_second_until_it_is_deleted_and_the_ledger_sa
     assert not repeated(calls)
     assert_no_gap(instants(runs))
     assert {run["scheduled_for"] for run in runs if run["state"] == "succeeded"} == called
+    await api_tells_that_nothing_is_unaccounted(database_url, api)
     await api.close()
 
 
@@ -50,6 +52,7 @@ async def test_killing_one_of_two_replicas_repeats_no_instant_and_leaves_none_ou
     await api.delete("hello")
     assert_no_gap(instants(await api.runs()))
     assert not repeated(sink.calls)
+    await api_tells_that_nothing_is_unaccounted(postgres_url, api)
     await api.close()
 
 

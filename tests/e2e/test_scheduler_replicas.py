@@ -14,6 +14,7 @@ from app.domain.job import PersistedJob
 from app.domain.policies import Overlap, Policies
 from app.scheduler.runner import LEASE_LOST, SHUT_DOWN
 from tests.db.building import states
+from tests.e2e.audited import nothing_is_unaccounted
 from tests.unit.scheduler.building import MINUTE, NOON, SECOND, pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
@@ -35,6 +36,7 @@ def server(clock: FakeClock) -> ServerClock:
 async def pair(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[tuple[Replica, Replica]]:
     async with running(database_url, clock, server) as one, running(database_url, clock, server) as other:
         yield one, other
+        await nothing_is_unaccounted(database_url, server)
 
 
 async def both(clock: FakeClock, seconds: float, step: float = 1, sleepers: int = 2 * LOOPS) -> None:

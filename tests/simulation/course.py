@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.simulation import people
+from tests.simulation.audited import audit
 from tests.simulation.mirror import Violation, told
 from tests.simulation.steps import CREATE, GO_ON, STOP, take, take_one
 from tests.simulation.told import check_explanations
 from tests.simulation.world import World, simulated
 
+AUDIT_EVERY = 250
 _PATIENCE = 1_500
 """So many steps in which no run begins or ends, though all is well: what is pending then is stuck."""
 
@@ -32,9 +34,12 @@ async def simulate(url: str, seed: int, steps: int, *, until: int | None = None,
     """
     async with simulated(url, seed, steps, steady=steady) as world:
         try:
+            await world.ledger.auditor.audit()
             await _populate(world)
             while world.number < (until or steps):
                 await take_one(world)
+                if world.number % AUDIT_EVERY == 0:
+                    await audit(world)
             await _end_well(world)
         except Exception as error:
             raise Violation(_report(world, seed, error)) from error
@@ -64,6 +69,7 @@ async def _end_well(world: World) -> None:
     await take(world, GO_ON)
     await world.check_everything()
     await check_explanations(world)
+    await audit(world)
 
 
 async def _all_claim(world: World) -> None:

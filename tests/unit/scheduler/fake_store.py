@@ -42,6 +42,7 @@ class FakeStore:
         self.vitals: list[Vitals] = []
         self.cancels: set[Held] = set()
         self.resumed: list[int] = []
+        self.to_audit: list[bool] = []
         self.alive = True
         self.down = False
         self.buried: list[tuple[State, Trigger]] = []
@@ -191,6 +192,10 @@ class FakeStore:
         async with self._doing("hand_back"):
             self.returned.append(runs)
             return len(runs)
+
+    async def audit(self) -> bool:
+        async with self._doing("audit"):
+            return bool(self.to_audit) and self.to_audit.pop()
 
     async def tend(self) -> None:
         async with self._doing("tend"):

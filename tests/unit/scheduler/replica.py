@@ -22,7 +22,7 @@ from tests.db.building import Ledger
 from tests.unit.scheduler.building import pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 12
+LOOPS = 13
 
 
 class ServerClock:
@@ -91,6 +91,7 @@ class Replica:
             failing=self.ledger.failing,
             members=self.ledger.replicas,
             keeper=PartitionKeeper(self.ledger.database),
+            audit=self.ledger.auditor,
             target=self.target,
             feed=feed,
         )

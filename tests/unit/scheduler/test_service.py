@@ -18,7 +18,7 @@ from tests.unit.scheduler.building import MINUTE, NOON, SECOND, job, pass_time, 
 from tests.unit.scheduler.fake_store import FakeStore
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 12
+LOOPS = 13
 
 
 def ports_of(store: FakeStore, target: FakeTarget) -> Ports:
@@ -32,6 +32,7 @@ def ports_of(store: FakeStore, target: FakeTarget) -> Ports:
         failing=store,
         members=store,
         keeper=store,
+        audit=store,
         target=target,
     )
 
