@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     compare_seconds: float = Field(
         default=30, gt=0, description="How often a replica compares all jobs with what it remembers"
     )
+    event_streams: int = Field(
+        default=100, ge=0, description="Streams of `GET /v1/events` that one replica has open at once"
+    )
     docs_url: str = Field(default="/docs", description="Path of the documentation page")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -35,6 +35,7 @@ from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
+from app.service.events import EventService
 from app.service.failing import FailingJobs
 from app.service.forecast import ForecastService
 from app.service.history import HistoryService
@@ -92,9 +93,10 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
         # What has been loaded stays: walking all of it to find garbage would hold up calls that are due.
         gc.collect()
         gc.freeze()
-        with chained((signal.SIGTERM, signal.SIGINT), scheduler.stop_claiming):
+        with chained((signal.SIGTERM, signal.SIGINT), lambda: _begin_to_stop(scheduler, services)):
             yield services, metrics
     finally:
+        services.events.close()
         await _stop(scheduler, settings.drain_seconds)
         await target.close()
         await database.close()
@@ -140,6 +142,7 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         runs=RunService(database, scheduler),
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),
+        events=EventService(database, settings.event_streams),
         history=HistoryService(database),
         stats=StatsService(database),
         callbacks=CallbackService(database, scheduler),
@@ -148,6 +151,12 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,
     )
+
+
+def _begin_to_stop(scheduler: SchedulerService, services: Services) -> None:
+    """In a signal handler. The server waits for open requests, and a stream would go on for ever."""
+    scheduler.stop_claiming()
+    services.events.close()
 
 
 async def _stop(scheduler: SchedulerService, drain_seconds: float) -> None:

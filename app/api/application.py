@@ -14,6 +14,7 @@ from app.api import (
     callbacks,
     docs,
     entries,
+    events,
     explanations,
     forecast,
     health,
@@ -40,7 +41,7 @@ _DESCRIPTION = (
 
 
 _OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
-_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, scheduler, replicas, entries)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, events, scheduler, replicas, entries)
 
 
 class Api(FastAPI):

@@ -8,6 +8,7 @@ from app.api import once
 from app.api.described import failing, problem_responses
 from app.api.examples import EXAMPLES
 from app.api.problems import FieldError, Problem
+from app.api.schemas.event import EventOut, ResetOut
 from app.api.schemas.fields import ANY_JSON, NO_NUL
 
 TAGS = [
@@ -23,6 +24,7 @@ TAGS = [
     },
     {"name": "Schedules", "description": "Schedules to look at before any job has them."},
     {"name": "Forecast", "description": "What comes next, over all jobs."},
+    {"name": "Events", "description": "What happens, as it happens: a stream that can be resumed on any replica."},
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]
@@ -88,12 +90,12 @@ def _complete_schemas(schemas: dict[str, Any]) -> None:
     for name in ("JobIn", "JobPut", "JobPatch"):
         schemas[name]["properties"]["body"] |= _JSON
     _name_json(schemas)
+    for model in (Problem, FieldError, EventOut, ResetOut):
+        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas |= {name: each for name, each in schema.pop("$defs", {}).items() if name not in schemas}
+        schemas[model.__name__] = schema
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
-    for model in (Problem, FieldError):
-        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-        schema.pop("$defs", None)
-        schemas[model.__name__] = schema
     schemas["Json"] = _JSON_VALUE
 
 

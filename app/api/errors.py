@@ -40,6 +40,7 @@ _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
     errors.VersionMismatch: Kind.VERSION_MISMATCH,
     errors.RefusedTarget: Kind.REFUSED_TARGET,
     errors.StoreUnavailable: Kind.STORE_UNAVAILABLE,
+    errors.TooManyStreams: Kind.TOO_MANY_STREAMS,
 }
 _HTTP = {
     400: Kind.MALFORMED,
@@ -62,7 +63,7 @@ def handle_errors(app: FastAPI) -> None:
 async def _domain_error(request: Request, error: errors.CronledgerError) -> Response:
     kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
     found = [FieldError(field=error.field, message=error.message, remedy=error.remedy)] if error.field else []
-    headers = _RETRY_AFTER if kind is Kind.STORE_UNAVAILABLE else None
+    headers = _RETRY_AFTER if kind.status == Kind.STORE_UNAVAILABLE.status else None
     return problem(request, kind, error.message, remedy=error.remedy, errors=found, headers=headers)
 
 

@@ -66,6 +66,19 @@ RUN: dict[str, Any] = {
     "response_excerpt": "done",
     "replica": "7b0c1f5e-52c0-4c36-9a7b-2f0a7c1f5e52",
 }
+EVENT: dict[str, Any] = {
+    "id": 4711,
+    "at": "2027-01-01T02:30:00.512345Z",
+    "kind": "run.succeeded",
+    "job_id": _JOB,
+    "job_name": "nightly-report",
+    "job_version": 1,
+    "run_id": _RUN,
+    "scheduled_for": "2027-01-01T02:30:00Z",
+    "trigger": "schedule",
+    "attempt": 1,
+    "reason": None,
+}
 SPAN: dict[str, Any] = {
     "job_id": _JOB,
     "version": 2,
@@ -189,6 +202,7 @@ STATS: dict[str, Any] = {
 EXAMPLES = {
     "BackfillOut": BACKFILL,
     "CalendarOut": CALENDAR,
+    "EventOut": EVENT,
     "ExplanationOut": EXPLANATION,
     "ForecastOut": FORECAST,
     "JobOut": JOB,

@@ -111,6 +111,12 @@ class Kind(Enum):
     )
     INTERNAL = ("internal-error", 500, "Something went wrong here", "The service met an error, which is in its log.")
     STORE_UNAVAILABLE = ("store-unavailable", 503, "The database is away", "The database can't be reached just now.")
+    TOO_MANY_STREAMS = (
+        "too-many-streams",
+        503,
+        "Too many streams are open",
+        "This replica has 100 streams of events open already.",
+    )
 
     def __init__(self, slug: str, status: int, title: str, example: str) -> None:
         self.slug = slug

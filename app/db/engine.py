@@ -90,6 +90,13 @@ class Database:
             async with self.engine.connect() as connection:
                 yield await connection.execution_options(read_only=True)
 
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """Each statement for itself. Raises StoreUnavailable where the database can't be reached."""
+        with _outages():
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
     async def close(self) -> None:
         await self.engine.dispose()
 

@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from app.db import audit_tables  # noqa: F401  # its tables are in the metadata too
 from app.db.engine import Database, connect
-from app.db.partitions import PARTITIONED, ensure_partitions
+from app.db.event_triggers import missing_event_triggers
+from app.db.partitions import EVENTS, PARTITIONED, ensure_partitions
 from app.db.tables import metadata
 
 T = TypeVar("T")
@@ -62,7 +63,8 @@ async def _differences(database: Database) -> list[str]:
     def compare(connection: Connection) -> list[str]:
         options = {"compare_type": True, "include_object": is_ours}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-        return [repr(each) for each in found]
+        lost = (f"the trigger {name} is missing" for name in missing_event_triggers(connection))
+        return [*(repr(each) for each in found), *lost]
 
     async with database.read() as connection:
         return await connection.run_sync(compare)
@@ -70,7 +72,7 @@ async def _differences(database: Database) -> list[str]:
 
 def is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
     """The partitions are made as days go by, not by migrations."""
-    return not (kind == "table" and str(name).startswith(tuple(f"{table}_" for table in PARTITIONED)))
+    return not (kind == "table" and str(name).startswith(tuple(f"{table}_" for table in (*PARTITIONED, *EVENTS))))
 
 
 def _config(url: str) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import text
@@ -14,6 +14,9 @@ from app.db.engine import Database
 DAYS_AHEAD = 14
 PARTITIONED = ("job_runs", "job_attempts")
 """By `ledger_at`, a day each."""
+
+EVENTS = ("events",)
+"""By `at`, a day each: what happens is always of today, so that only the days ahead are made."""
 
 _NO_PARTITION = "23514"
 _PARTITIONS = text(
@@ -43,34 +46,34 @@ async def ensure_partitions(database: Database, instants: Iterable[datetime] = (
         return
     async with database.begin() as connection:
         now = await connection.scalar(text("SELECT clock_timestamp()"))
-        ahead = (now + timedelta(days=days) for days in range(DAYS_AHEAD + 1))
+        ahead = [now + timedelta(days=days) for days in range(DAYS_AHEAD + 1)]
         await make_partitions(connection, (*ahead, *instants))
+        await make_partitions(connection, ahead, EVENTS)
 
 
-async def make_partitions(connection: AsyncConnection, instants: Iterable[datetime]) -> None:
+async def make_partitions(
+    connection: AsyncConnection, instants: Iterable[datetime], tables: Sequence[str] = PARTITIONED
+) -> None:
     """Make those of the days of `instants` that are missing, in the caller's transaction."""
     if connection.dialect.name != "postgresql":
         return
     days = {instant.astimezone(UTC).date() for instant in instants}
-    if await _missing(connection, days):
+    if await _missing(connection, days, tables):
         # For two who make the same at once: the second one looks again.
         await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cronledger partitions'))"))
-        for table, day in await _missing(connection, days):
+        for table, day in await _missing(connection, days, tables):
             await _make(connection, table, day)
 
 
-async def _missing(connection: AsyncConnection, days: Iterable[date]) -> list[tuple[str, date]]:
+async def _missing(connection: AsyncConnection, days: Iterable[date], tables: Sequence[str]) -> list[tuple[str, date]]:
     """Those that have no partition of our name, in order; partitions of other names may be there, and are let be.
 
-    A day with a partition of runs has one of each table.
+    A day with a partition of the first table, which is that of runs, has one of each table.
     """
-    found = {(table, name) for table in PARTITIONED for name in await connection.scalars(_PARTITIONS, {"table": table})}
-    known = {day for table, name in found if table == "job_runs" and (day := _day(table, name))}
+    found = {(table, name) for table in tables for name in await connection.scalars(_PARTITIONS, {"table": table})}
+    known = {day for table, name in found if table == tables[0] and (day := _day(table, name))}
     return [
-        (table, day)
-        for day in sorted({*days, *known})
-        for table in PARTITIONED
-        if (table, _name(table, day)) not in found
+        (table, day) for day in sorted({*days, *known}) for table in tables if (table, _name(table, day)) not in found
     ]
 
 

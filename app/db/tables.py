@@ -195,6 +195,25 @@ job_attempts = Table(
     postgresql_partition_by="RANGE (ledger_at)",
 )
 
+events = Table(
+    "events",
+    metadata,
+    # On PostgreSQL the key has `at` too, by which it is partitioned; the ids are of one sequence all the same.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("job_name", String(255), nullable=False),
+    Column("job_version", Integer, nullable=False),
+    Column("run_id", Uuid),
+    Column("scheduled_for", UtcDateTime),
+    Column("trigger", String(16)),
+    Column("attempt", Integer),
+    Column("reason", Text),
+    sqlite_autoincrement=True,  # an id that came back would be taken for one that was read
+    postgresql_partition_by="RANGE (at)",
+)
+
 job_spans = Table(
     "job_spans",
     metadata,

@@ -110,3 +110,7 @@ class RefusedTarget(CronledgerError):
 
 class StoreUnavailable(CronledgerError):
     """The database can't be reached just now."""
+
+
+class TooManyStreams(CronledgerError):
+    """As many streams of events are open as this replica may have."""

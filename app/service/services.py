@@ -9,6 +9,7 @@ from app.scheduler.service import SchedulerService
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
+from app.service.events import EventService
 from app.service.forecast import ForecastService
 from app.service.history import HistoryService
 from app.service.idempotency import IdempotencyService
@@ -31,6 +32,7 @@ class Services:
     runs: RunService
     backfills: BackfillService
     forecast: ForecastService
+    events: EventService
     history: HistoryService
     stats: StatsService
     callbacks: CallbackService

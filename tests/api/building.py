@@ -25,6 +25,7 @@ from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
+from app.service.events import EventService
 from app.service.failing import FailingJobs
 from app.service.forecast import ForecastService
 from app.service.history import HistoryService
@@ -77,6 +78,7 @@ def build_services(database: Database, scheduler: SchedulerService, targets: Tar
         runs=RunService(database, scheduler),
         backfills=BackfillService(database, scheduler),
         forecast=ForecastService(database),
+        events=EventService(database),
         history=HistoryService(database),
         stats=StatsService(database),
         callbacks=CallbackService(database, scheduler),

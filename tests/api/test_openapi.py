@@ -12,6 +12,7 @@ from app.api.openapi import document, export
 from app.api.problems import Kind
 from app.api.schemas.backfill import BackfillOut
 from app.api.schemas.calendar import CalendarOut
+from app.api.schemas.event import EventOut
 from app.api.schemas.explanation import ExplanationOut
 from app.api.schemas.forecast import ForecastOut
 from app.api.schemas.job import JobOut
@@ -52,6 +53,7 @@ GET /v1/backfills/{backfill_id} getBackfill
 POST /v1/backfills/{backfill_id}/cancel cancelBackfill
 GET /v1/forecast getForecast
 GET /v1/stats getStats
+GET /v1/events streamEvents
 POST /v1/calendars createCalendar
 GET /v1/calendars listCalendars
 GET /v1/calendars/{name} getCalendar
@@ -133,6 +135,7 @@ def test_the_examples_of_answers_are_answers() -> None:
     assert CalendarOut.model_validate(examples.CALENDAR).model_dump(mode="json") == examples.CALENDAR
     assert LimitOut.model_validate(examples.LIMIT).model_dump(mode="json") == examples.LIMIT
     assert BackfillOut.model_validate(examples.BACKFILL).model_dump(mode="json") == examples.BACKFILL
+    assert EventOut.model_validate(examples.EVENT).model_dump(mode="json") == examples.EVENT
     ahead = examples.FORECAST | {"from_": examples.FORECAST["from"]}
     assert ForecastOut.model_validate(ahead).model_dump(mode="json", by_alias=True) == examples.FORECAST
     assert VersionOut.model_validate(examples.VERSION).model_dump(mode="json") == examples.VERSION

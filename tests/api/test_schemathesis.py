@@ -72,6 +72,9 @@ BEYOND_SCHEMAS = {
 NOT_TO_BE_GUESSED = {"POST /v1/callbacks/{run_id}/{token}"}
 """What needs a token that only a target is sent."""
 
+WITHOUT_END = "streamEvents"
+"""What has no end can't be waited for; tests/api/test_events.py has it."""
+
 TOGETHER = {"ends_at", "entries", "exclude", "headers", "job_id", "label", "name", "retry", "since", "until"}
 TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
 """Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time."""
@@ -129,7 +132,8 @@ async def a_run_that_waits(services: Services) -> Run:
 
 
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=schemathesis.Config.from_dict(CONFIG))
+    config = schemathesis.Config.from_dict(CONFIG)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config).exclude(operation_id=WITHOUT_END)
     schema.hook("map_query")(with_a_cursor_of_its_kind)
     schema.hook("map_query")(with_a_job_that_there_was)
     schema.hook("map_path_parameters")(with_what_there_is)
@@ -147,7 +151,7 @@ def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
             succeeded |= answered_well(event)
     assert not failures, "\n\n".join(failures)
     operations = {f"{method.upper()} {path}" for path, item in app.openapi()["paths"].items() for method in item}
-    assert succeeded == operations - NOT_TO_BE_GUESSED
+    assert succeeded == operations - NOT_TO_BE_GUESSED - {"GET /v1/events"}
 
 
 def with_a_cursor_of_its_kind(context: Any, query: dict[str, Any]) -> dict[str, Any]:

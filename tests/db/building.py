@@ -162,7 +162,7 @@ class Ledger:
 
     async def table(self, table: Table, **where: Any) -> list[Any]:
         """All rows of a table that match, in the order of their first time."""
-        order = {"job_runs": "ledger_at", "job_versions": "version", "cron_jobs": "id"}
+        order = {"job_runs": "ledger_at", "job_versions": "version", "cron_jobs": "id", "events": "id"}
         query = select(table).order_by(table.c[order[table.name]])
         for name, value in where.items():
             query = query.where(table.c[name] == value)

@@ -22,6 +22,7 @@ TABLES = {
     "calendars",
     "cron_jobs",
     "due_counts",
+    "events",
     "idempotency_keys",
     "job_attempts",
     "job_runs",
@@ -36,7 +37,7 @@ TABLES = {
 async def _tables(ledger: Ledger) -> set[str]:
     async with ledger.database.read() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    return {name for name in names if not name.startswith(("job_attempts_", "job_runs_"))}
+    return {name for name in names if not name.startswith(("events_", "job_attempts_", "job_runs_"))}
 
 
 async def _differences(ledger: Ledger) -> list[str]:
@@ -80,6 +81,12 @@ async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
 async def test_a_difference_is_told(ledger: Ledger, damage: str) -> None:
     await ledger.execute(damage)
     assert len(await _differences(ledger)) == 1
+
+
+async def test_a_trigger_that_a_migration_lost_is_told(ledger: Ledger) -> None:
+    of = " ON cron_jobs" if ledger.database.dialect == "postgresql" else ""
+    await ledger.execute(f"DROP TRIGGER cronledger_job_changed{of}")
+    assert await _differences(ledger) == ["the trigger cronledger_job_changed is missing"]
 
 
 async def test_a_second_upgrade_does_nothing(ledger: Ledger) -> None:
