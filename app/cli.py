@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import uvicorn
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from app.config import Settings
 from app.domain.errors import StoreUnavailable
+from app.domain.instants import rfc3339
 from app.logs import configure_logs
 
 main = typer.Typer(
@@ -81,6 +83,43 @@ def migrate(
     except StoreUnavailable as error:
         raise SystemExit(f"{error.message} {error.__cause__}") from None
     typer.echo(f"The database is up to date; next times computed for {renewed} jobs.")
+
+
+@main.command()
+def recover(
+    not_before: Annotated[
+        str,
+        typer.Option(help="The last moment at which the lost service may have called, such as 2027-01-01T09:00:00Z"),
+    ],
+) -> None:
+    """After a restore from a backup: mark what was due up to an instant as missed, instead of calling it again.
+
+    Start the service only then. Twice does no harm.
+    """
+    from app.api.schemas.instant import read_instant  # noqa: PLC0415  # see serve
+    from app.domain.errors import Conflict, InvalidInput  # noqa: PLC0415  # see serve
+    from app.service.recover import recover_database  # noqa: PLC0415  # see serve
+
+    settings = read_settings()
+    configure_logs("warning", settings.log_format)
+    try:
+        until = read_instant(not_before)
+    except PydanticCustomError as error:
+        raise SystemExit(f"--not-before: {error}. {(error.context or {}).get('remedy', '')}") from None
+    try:
+        done = recover_database(settings.database_url, until, timedelta(seconds=settings.lease_seconds))
+    except StoreUnavailable as error:
+        raise SystemExit(f"{error.message} {error.__cause__}") from None
+    except (Conflict, InvalidInput) as error:
+        raise SystemExit(f"{error}") from None
+    typer.echo(f"What stands in the ledger up to {rfc3339(until)} and had not ended:")
+    typer.echo(f"  jobs that go on after it:              {done.jobs}")
+    typer.echo(f"  missed (restored), with a row each:    {done.rows}")
+    typer.echo(f"  missed (restored), in spans:           {done.in_spans}")
+    typer.echo(f"  missed (restored), pending till then:  {done.never_called}")
+    typer.echo(f"  lost (restored), begun before:         {done.lost}")
+    if done.unreadable:
+        typer.echo(f"Left as they are, since this program can't read them: {done.unreadable} jobs")
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal, get_args
 
 from pydantic import Field
@@ -62,11 +63,19 @@ class Settings(BaseSettings):
     event_streams: int = Field(
         default=100, ge=0, description="Streams of `GET /v1/events` that one replica has open at once"
     )
+    retention_days: int = Field(
+        default=30, ge=1, le=36_500, description="Runs that ended, and what explains them, are kept for so many days"
+    )
     docs_url: str = Field(default="/docs", description="Path of the documentation page")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
+
+    @property
+    def kept(self) -> timedelta:
+        """For how long runs are kept."""
+        return timedelta(days=self.retention_days)
 
     @property
     def reached_at(self) -> str | None:

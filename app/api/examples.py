@@ -185,6 +185,7 @@ FIGURES: dict[str, Any] = {
     "paused": 10,
     "stopped": 0,
     "unschedulable": 0,
+    "forgotten": 0,
     "unclaimed": 0,
     "unaccounted": 0,
     "lag": {"p50": 0.012345, "p90": 0.023456, "p99": 0.456789, "max": 0.987654},

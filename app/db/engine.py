@@ -91,11 +91,18 @@ class Database:
                 yield await connection.execution_options(read_only=True)
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
-        """Each statement for itself. Raises StoreUnavailable where the database can't be reached."""
+    async def apart(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of which each statement commits by itself. What is set on it must be reset, but for an error.
+
+        Raises StoreUnavailable where the database can't be reached.
+        """
         with _outages():
             async with self.engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+                try:
+                    yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+                except BaseException:
+                    await connection.invalidate()
+                    raise
 
     async def close(self) -> None:
         await self.engine.dispose()

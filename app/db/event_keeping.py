@@ -49,16 +49,12 @@ class EventKeeper:
             _log.warning("old events are held up", cause=repr(error.__cause__))
 
     async def _drop_days(self, before: datetime) -> None:
-        async with self._database.autocommit() as connection:
+        async with self._database.apart() as connection:
             if not await connection.scalar(_TRY_ALONE):
                 return
-            try:
-                for day in _over(await connection.execute(_DAYS), before):
-                    await _drop(connection, day)
-                await connection.execute(_NOT_ALONE)
-            except BaseException:
-                await connection.invalidate()  # the lock is the session's, and goes with it
-                raise
+            for day in _over(await connection.execute(_DAYS), before):
+                await _drop(connection, day)
+            await connection.execute(_NOT_ALONE)  # after an error the connection's end does it
 
     async def _delete_batch(self, before: datetime) -> bool:
         """Whether there may be more. By id, the order in which they grow old, which has an index."""

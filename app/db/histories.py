@@ -20,6 +20,7 @@ from app.domain.job import JobDefinition
 from app.domain.misfire import DST, EXCLUDED
 from app.domain.presence import Presence
 from app.domain.replica import Role
+from app.domain.restored import RESTORED
 from app.domain.run import COUNTED, Run, State, Trigger
 from app.domain.span import Span
 
@@ -113,7 +114,8 @@ class HistoryRepository:
 def _made() -> ColumnElement[bool]:
     run = job_runs.c
     left_out = (run.state == State.SKIPPED) & (run.reason.startswith(EXCLUDED) | (run.reason == DST))
-    return run.trigger.in_(COUNTED) & (run.state != State.MISSED) & ~func.coalesce(left_out, False)
+    missed = (run.state == State.MISSED) & (func.coalesce(run.reason, "") != RESTORED)
+    return run.trigger.in_(COUNTED) & ~missed & ~func.coalesce(left_out, False)
 
 
 def _between(job_id: UUID, start: datetime, end: datetime) -> list[ColumnElement[bool]]:

@@ -77,10 +77,31 @@ class JobRepository:
         query = select(job.id).where(text(FAILING), waiting, job.failures_in_a_row >= most)
         return list(await self._connection.scalars(query.limit(limit)))
 
+    async def earliest_wait(self, before: datetime) -> datetime | None:
+        """The earliest occurrence before the instant that a job waits for.
+
+        Of the first thousand, those that this program can't read are left out: nobody makes their runs.
+        """
+        query = select(*_COLUMNS).where(cron_jobs.c.enabled, cron_jobs.c.next_run < before)
+        found = await self._connection.execute(query.order_by(cron_jobs.c.next_run).limit(1000))
+        return next((job.next_run for job in map(_job, found) if job.problem is None), None)
+
+    async def keeping_few(self, after: int, limit: int) -> list[PersistedJob]:
+        """A page by id of the jobs that have `keep_runs`."""
+        job = cron_jobs.c
+        query = select(*_COLUMNS).where(job.id > after, job.policies["keep_runs"].as_integer().is_not(None))
+        return [_job(row) for row in await self._connection.execute(query.order_by(job.id).limit(limit))]
+
     async def lock_scheduled(self, limit: int) -> list[PersistedJob]:
         """Jobs that wait for an occurrence, by id."""
         waiting = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
         return await self._locked(select(*_COLUMNS).where(waiting).limit(limit))
+
+    async def lock_due(self, until: datetime, after: int, limit: int) -> list[PersistedJob]:
+        """A page by id of the jobs that wait for an occurrence at `until` or before, or whose pause ends by then."""
+        job = cron_jobs.c
+        due = (job.enabled & (job.next_run <= until)) | (job.paused_until <= until)
+        return await self._locked(select(*_COLUMNS).where(job.id > after, due).limit(limit))
 
     async def lock_among(self, uids: Sequence[UUID]) -> list[PersistedJob]:
         return await self._locked(select(*_COLUMNS).where(cron_jobs.c.uid.in_(uids)))

@@ -30,9 +30,10 @@ class PartitionKeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tend(self) -> None:
+    async def tend(self) -> bool:
         """So that the inserts of a new day find its partition made."""
         await ensure_partitions(self._database)
+        return False
 
 
 def is_missing_partition(error: BaseException) -> bool:
@@ -71,28 +72,31 @@ async def _missing(connection: AsyncConnection, days: Iterable[date], tables: Se
     A day with a partition of the first table, which is that of runs, has one of each table.
     """
     found = {(table, name) for table in tables for name in await connection.scalars(_PARTITIONS, {"table": table})}
-    known = {day for table, name in found if table == tables[0] and (day := _day(table, name))}
+    known = {day for table, name in found if table == tables[0] and (day := partition_day(table, name))}
     return [
-        (table, day) for day in sorted({*days, *known}) for table in tables if (table, _name(table, day)) not in found
+        (table, day)
+        for day in sorted({*days, *known})
+        for table in tables
+        if (table, partition_name(table, day)) not in found
     ]
 
 
-def _name(table: str, day: date) -> str:
+def partition_name(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
 
 
-def _day(table: str, name: str) -> date | None:
+def partition_day(table: str, name: str) -> date | None:
     """The day of a partition of our name."""
     try:
         day = datetime.strptime(name, f"{table}_%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:
         return None
-    return day if _name(table, day) == name else None
+    return day if partition_name(table, day) == name else None
 
 
 async def _make(connection: AsyncConnection, table: str, day: date) -> None:
     """CREATE TABLE ... PARTITION OF would block behind any reader of the ledger; LIKE and ATTACH doesn't."""
-    name = _name(table, day)
+    name = partition_name(table, day)
     await connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     await connection.execute(
         text(

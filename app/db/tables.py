@@ -319,6 +319,13 @@ calendars = Table(
     sqlite_autoincrement=True,  # replicas keep what they have read by id and version
 )
 
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("job_id", Uuid, primary_key=True),
+    Column("until", UtcDateTime, nullable=False),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

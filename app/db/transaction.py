@@ -19,7 +19,9 @@ from app.db.histories import HistoryRepository
 from app.db.idempotency import IdempotencyRepository
 from app.db.jobs import JobRepository
 from app.db.limits import LimitRepository
+from app.db.recovery import RecoveryRepository
 from app.db.replica_rows import ReplicaRows
+from app.db.retention import RetentionRepository
 from app.db.runs import RunRepository
 from app.db.spans import SpanRepository
 from app.db.stats import StatsRepository
@@ -48,6 +50,8 @@ class Transaction:
         self.history = HistoryRepository(connection)
         self.audits = AuditRepository(connection)
         self.stats = StatsRepository(connection)
+        self.retention = RetentionRepository(connection)
+        self.recovery = RecoveryRepository(connection)
 
     async def time(self) -> datetime:
         """The database's clock at this moment of the transaction."""
@@ -61,7 +65,8 @@ class Transaction:
         would be accounted for again.
         """
         uids, now = [job.uid for job in jobs], await self.time()
-        told = (await self.versions.began(uids), await self.spans.last(uids), await self.runs.last_after(now, uids))
+        told = [await self.versions.began(uids), await self.spans.last(uids), await self.runs.last_after(now, uids)]
+        told.append(await self.retention.last(uids))  # asked last: what goes meanwhile is in one answer or the other
         return max([now, *(at for at in told if at is not None)])
 
     async def notify(self, job_id: int | None) -> None:

@@ -42,11 +42,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
-    """What may explain gaps before `until`: by job its spans, oldest first, and the instant that it waits for."""
+    """What may explain gaps before `until`: by job its spans, oldest first, and the instant that it waits for.
+
+    Runs before `pruned` may be gone.
+    """
 
     until: datetime
     spans: Mapping[UUID, Sequence[Span]] = field(default_factory=dict)
     next_runs: Mapping[UUID, datetime] = field(default_factory=dict)
+    pruned: Mapping[UUID, datetime] = field(default_factory=dict)
 
     def explain(self, gaps: Iterable[Gap], histories: Mapping[UUID, History]) -> dict[UUID, Counter[Finding]]:
         """How many instants of each job have which fate; `histories` are of the jobs that `unclear` names."""
@@ -69,7 +73,7 @@ class Absence:
         return gap.hour, min(gap.hour + HOUR, self.until)
 
     def _stretches(self, gap: Gap) -> Iterator[tuple[Finding, datetime, datetime]]:
-        """What of the hour lies in spans, or is not claimed yet; the end of each is excluded."""
+        """What of the hour lies in spans, is not claimed yet, or may be gone; the end of each is excluded."""
         start, end = self._hour(gap)
         spans = self.spans.get(gap.job_id, ())
         for span in spans[max(bisect_left(spans, start, key=lambda each: each.after) - 1, 0) :]:
@@ -81,6 +85,9 @@ class Absence:
         next_run = self.next_runs.get(gap.job_id)
         if next_run is not None and next_run < end:
             yield Finding.UNCLAIMED, max(next_run, start), end
+        pruned = self.pruned.get(gap.job_id)
+        if pruned is not None and pruned > start:
+            yield Finding.FORGOTTEN, start, min(pruned, end)
 
 
 def _count(history: History, start: datetime, end: datetime) -> int:

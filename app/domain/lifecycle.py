@@ -16,12 +16,17 @@ _ENDS = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.LOST})
 FOLLOWS: Mapping[State, frozenset[State]] = MappingProxyType(
     {state: frozenset[State]() for state in State}
     | {
-        State.PENDING: frozenset({State.RUNNING, State.SKIPPED, State.CANCELED, State.FAILED}),
+        State.PENDING: frozenset(
+            {State.RUNNING, State.SKIPPED, State.CANCELED, State.FAILED, State.MISSED, State.LOST}
+        ),
         State.RUNNING: _ENDS | {State.PENDING, State.WAITING},
-        State.WAITING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.PENDING}),
+        State.WAITING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELED, State.PENDING, State.LOST}),
     }
 )
-"""What may come after each state. Nothing follows an end. A pending run fails only by its deadline."""
+"""What may come after each state. Nothing follows an end. A pending run fails only by its deadline.
+
+It is missed, or after its first call lost, only by `recover`, and so is one lost that waits for its callback.
+"""
 
 BIRTHS = frozenset({State.PENDING, State.RUNNING, State.SKIPPED, State.MISSED})
 """In which states a row may be inserted."""

@@ -71,3 +71,4 @@ class Policies:
     exclude: Exclude = ()
     async_completion: AsyncCompletion | None = None
     notify: tuple[Notify, ...] = ()
+    keep_runs: int | None = None

@@ -159,8 +159,11 @@ class FailureStore(Protocol):
 class Keeper(Protocol):
     """Keeps the database in order."""
 
-    async def tend(self) -> None:
-        """Do what is due by now; several replicas may at once. Raises StoreUnavailable."""
+    async def tend(self) -> bool:
+        """Do what is due by now, for seconds at most; several replicas may at once. Raises StoreUnavailable.
+
+        Whether there is more to do.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ class Upkeep:
 
     async def _step(self) -> float:
         if self._clock.monotonic() >= self._next_round:
-            await self._keeper.tend()
+            if await self._keeper.tend():
+                return 0.0  # a step ends soon, or it would count as standing still
             self._next_round = self._clock.monotonic() + TEND_EVERY
         return self._next_round - self._clock.monotonic()

@@ -103,6 +103,8 @@ async def _make(
     """The backfill and the rows of its runs, oldest first. The job must be locked."""
     at, until = await tx.time(), _settled_until(job, request.until)
     chosen, is_full = await _chosen(tx, job, request, [each for each in looked.occurrences if each <= until])
+    if request.only_missing:
+        await _require_kept(tx, job, request.since)
     next_since, left_out = chosen[-1] if is_full else looked.up_to, 0
     if next_since is not None and next_since < until:
         left_out = await to_thread(Recurrence.of(job, job.anchor).count_between, next_since, until)
@@ -122,6 +124,20 @@ async def _make(
     if runs:
         await tx.runs.add(runs)
     return backfill, runs
+
+
+async def _require_kept(tx: Transaction, job: PersistedJob, since: datetime) -> None:
+    """Of what is no longer in the ledger nobody can say whether it is missing.
+
+    A run that was backfilled stands where that was made, so it tells of occurrences from before the job was there.
+    """
+    gone = (await tx.retention.pruned([job.uid])).get(job.uid)
+    if gone is not None and since < gone and job.created_at < gone:
+        raise InvalidInput(
+            f"Nobody can say what is missing: runs of the job before {gone:%Y-%m-%dT%H:%M:%SZ} are kept no more.",
+            field="since",
+            remedy="Use that instant or a later one, or only_missing: false to run them all.",
+        )
 
 
 async def _chosen(

@@ -22,6 +22,7 @@ from app.domain.job import PersistedJob
 from app.domain.misfire import DST, EXCLUDED
 from app.domain.presence import outages
 from app.domain.recurrence import RESOLUTION
+from app.domain.restored import RESTORED
 from app.domain.run import Run, State
 from app.domain.span import Span
 from app.service.exclusions import exclusions_of
@@ -125,11 +126,15 @@ class Look:
 
     async def _standing(self, history: History, first: datetime, last: datetime, now: datetime) -> Standing:
         job, stopped = self._job, list[Span]()
+        gone = (await self._tx.retention.pruned([self._uid])).get(self._uid)
+        thinned = await self._tx.retention.thinned(self._uid)
         if last > now:
             stopped = [span for span in await self._tx.history.spans(self._uid, now, now) if span.until is None]
         return Standing(
             now=now,
             kept_since=now - self._kept,
+            pruned_until=gone,
+            keep_runs=None if job is None or thinned != gone else job.policies.keep_runs,
             history=history,
             next_run=None if job is None else job.next_run,
             completed=job is not None and job.completed,
@@ -180,7 +185,7 @@ def _holds(span: Span, at: datetime) -> bool:
 def _counts(run: Run) -> bool:
     """Against `max_runs`, see `HistoryRepository.made_after`."""
     left_out = run.state is State.SKIPPED and (run.reason or "").startswith((EXCLUDED, DST))
-    return run.state is not State.MISSED and not left_out
+    return (run.state is not State.MISSED or run.reason == RESTORED) and not left_out
 
 
 def _waited_for_its_job(run: Run) -> bool:

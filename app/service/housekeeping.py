@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app.db.engine import Database
 from app.db.event_keeping import EventKeeper
 from app.db.partitions import PartitionKeeper
 from app.db.transaction import transaction
 from app.domain.retention import KEPT
 from app.service.idempotency import IdempotencyService
+from app.service.retention import RetentionService
 
 
 class Housekeeping:
-    """See `scheduler.ports.Keeper`."""
+    """See `scheduler.ports.Keeper`. Ended runs are `kept` for so long."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: timedelta = KEPT) -> None:
         self._database = database
+        self._kept = kept
         self._partitions = PartitionKeeper(database)
         self._events = EventKeeper(database)
         self._idempotency = IdempotencyService(database)
+        self._retention = RetentionService(database, kept)
 
-    async def tend(self) -> None:
+    async def tend(self) -> bool:
         await self._partitions.tend()
         await self._idempotency.forget()
         async with transaction(self._database) as tx:
-            await tx.audits.forget(await tx.time() - KEPT)
+            await tx.audits.forget(await tx.time() - self._kept)
         await self._events.tend()
+        return await self._retention.prune()

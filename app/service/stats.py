@@ -104,6 +104,7 @@ async def _absent(tx: Transaction, stretch: Stretch) -> _Absent:
         until=stretch.until,
         spans=await tx.stats.spans(stretch, jobs),
         next_runs=await tx.stats.next_runs(jobs, stretch.until),
+        pruned=await tx.retention.pruned(jobs),
     )
     unclear = await to_thread(absence.unclear, gaps)
     stored = await tx.stats.versions(stretch, unclear)

@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 NOTHING = {"p50": None, "p90": None, "p99": None, "max": None}
 FIGURES = [
     *("due", "succeeded", "failed", "canceled", "lost", "skipped", "missed", "unfinished"),
-    *("paused", "stopped", "unschedulable", "unclaimed", "unaccounted"),
+    *("paused", "stopped", "unschedulable", "forgotten", "unclaimed", "unaccounted"),
 ]
 
 

@@ -165,7 +165,7 @@ async def test_what_is_older_than_any_run_is_forgotten(ledger: Ledger, clock: Fa
     clock.step(timedelta(days=31))
     assert await sentence(ledger, job, NOON + timedelta(hours=1)) == (
         "forgotten",
-        "Nobody can say any more: version 1 (0 13 * * *, UTC) was due, and runs are kept since 2027-03-02T13:00:01Z.",
+        "Aged out: version 1 (0 13 * * *, UTC) was due, and runs are kept since 2027-03-02T13:00:01Z.",
     )
 
 

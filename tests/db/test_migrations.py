@@ -29,6 +29,7 @@ TABLES = {
     "job_spans",
     "job_versions",
     "limits",
+    "pruned",
     "replicas",
     "scheduler_switch",
 }

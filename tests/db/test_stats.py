@@ -15,6 +15,7 @@ from app.domain.job import DstGap, DstOverlap
 from app.domain.policies import Misfire, MisfirePolicy, Policies
 from app.domain.run import State
 from app.domain.stats import Counted
+from app.service.retention import RetentionService
 from tests.db.auditing import (
     HOUR,
     absent,
@@ -109,6 +110,18 @@ async def test_the_stop_switch_covers_what_lies_in_it(ledger: Ledger, clock: Fak
     await pass_minutes(ledger, clock, 5, job)
     found = await total(ledger)
     assert (found.due, absent(found)) == (105, {Finding.STOPPED: 90})
+
+
+async def test_runs_that_a_job_does_not_keep_are_forgotten_and_not_lost(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create(policies=Policies(keep_runs=4))
+    await pass_minutes(ledger, clock, 10, job)
+    while await RetentionService(ledger.database).prune():
+        pass
+    clock.step(SECOND)
+    found = await total(ledger)
+    assert (found.due, absent(found)) == (10, {Finding.FORGOTTEN: 6})
+    await remove(ledger, job, NOON + 9 * MINUTE)
+    assert absent((await stats(ledger)).total) == {Finding.FORGOTTEN: 6, Finding.UNACCOUNTED: 1}
 
 
 async def test_what_nobody_claims_is_late_and_not_lost(ledger: Ledger, clock: FakeClock) -> None:

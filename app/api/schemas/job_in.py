@@ -31,6 +31,7 @@ from app.api.schemas.policies import (
     Deadline,
     Failures,
     Jitter,
+    KeepRuns,
     Key,
     MaxQueued,
     MaxRuns,
@@ -155,6 +156,7 @@ class JobPatch(_Body):
     exclude: Exclude | None = None
     async_completion: AsyncPatch | None = None
     notify: Notify | None = None
+    keep_runs: KeepRuns | None = None
 
     def given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}

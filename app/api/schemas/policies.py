@@ -38,6 +38,7 @@ MaxQueued = Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE]
 Deadline = _Duration
 Jitter = Annotated[float, Field(ge=0, le=86400, strict=True, allow_inf_nan=False)]
 MaxRuns = Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE]
+KeepRuns = Annotated[int, Field(ge=1, le=1_000_000, strict=True), WHOLE]
 Failures = Annotated[int, Field(ge=1, le=1_000_000, strict=True), WHOLE]
 Key = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$")]
 
@@ -163,6 +164,9 @@ class PolicyFields(BaseModel):
     )
 
     notify: Notify = Field(default=[], description="Who is told of changes of state, not of each failure.")
+    keep_runs: KeepRuns | None = Field(
+        default=None, description="Of the job's runs that ended only the newest are kept, so many; tidied up hourly."
+    )
 
     def policies(self) -> Policies:
         values = {name: getattr(self, name) for name in _NAMES}

@@ -59,6 +59,7 @@ class FiguresOut(BaseModel):
     paused: int = Field(description="Within spans of a paused job.")
     stopped: int = Field(description="Within spans of the stop switch.")
     unschedulable: int = Field(description="Within spans of a job that could not be scheduled.")
+    forgotten: int = Field(description="Of which nothing is kept: `keep_runs` let their runs go.")
     unclaimed: int = Field(description="Late: their job waits for one of them still, and none is lost.")
     unaccounted: int = Field(description="With neither a run nor a span. Anything but 0 is a fault.")
     lag: SpreadOut = Field(description="From the instant to the first start, jitter and queues and all.")
@@ -100,7 +101,10 @@ class StatsPage(Page[JobStatsOut]):
 
 _ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELED, State.LOST, State.SKIPPED)
 _UNFINISHED = (State.PENDING, State.RUNNING, State.WAITING)
-_ABSENT = (Finding.PAUSED, Finding.STOPPED, Finding.UNSCHEDULABLE, Finding.UNCLAIMED, Finding.UNACCOUNTED)
+_ABSENT = (
+    *(Finding.PAUSED, Finding.STOPPED, Finding.UNSCHEDULABLE),
+    *(Finding.FORGOTTEN, Finding.UNCLAIMED, Finding.UNACCOUNTED),
+)
 
 
 def _figures(figures: Figures) -> dict[str, Any]:

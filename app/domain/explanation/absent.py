@@ -55,6 +55,10 @@ def of_version(facts: Facts, version: Version) -> Told:
         return _unschedulable(facts)
     if not version.is_due(facts.at):
         return _not_due(facts, version)
+    return _aged_out(facts, version) or _due(facts, version)
+
+
+def _due(facts: Facts, version: Version) -> Told:
     if facts.exhausted:
         most = facts.policies.max_runs
         return Finding.ENDED, f"Not due: the job had made the {most} runs that max_runs allows, and was completed."
@@ -63,13 +67,24 @@ def of_version(facts: Facts, version: Version) -> Told:
         return Finding.TO_COME, " ".join(_to_come(facts, version))
     if next_run is not None and next_run <= facts.at:
         return Finding.UNCLAIMED, _unclaimed(facts)
-    return _missing(facts, version)
+    return _missing(version)
 
 
-def _missing(facts: Facts, version: Version) -> Told:
-    if facts.at < facts.standing.kept_since:
-        since = told(facts.standing.kept_since)
-        return Finding.FORGOTTEN, f"Nobody can say any more: {named(version)} was due, and runs are kept since {since}."
+def _aged_out(facts: Facts, version: Version) -> Told | None:
+    """Of what has gone nobody can say whether the job had made all its runs by then."""
+    standing, due = facts.standing, f"Aged out: {named(version)} was due, and"
+    if standing.next_run is not None and standing.next_run <= facts.at:
+        return None
+    if facts.at < standing.kept_since:
+        return Finding.FORGOTTEN, f"{due} runs are kept since {told(standing.kept_since)}."
+    until = standing.pruned_until
+    if until is None or facts.at >= until:
+        return None
+    keeps = "" if standing.keep_runs is None else f"the job keeps {standing.keep_runs} runs: "
+    return Finding.FORGOTTEN, f"{due} {keeps}those before {told(until)} have gone."
+
+
+def _missing(version: Version) -> Told:
     return Finding.UNACCOUNTED, (
         f"Unaccounted for: {named(version)} was due, and the ledger has neither a run nor a span for it."
         " A row was removed, or something is wrong with the ledger."

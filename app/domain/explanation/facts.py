@@ -48,11 +48,14 @@ class Finding(StrEnum):
 class Standing:
     """How the job stands now, by its row: the same for all instants.
 
-    Runs from `kept_since` on are kept. `stopped` is its open span: what is to come stands there unless it ends before.
+    Runs from `kept_since` on are kept, but for those before `pruned_until` that have gone; by `keep_runs` if that is
+    not None. `stopped` is its open span: what is to come stands there unless it ends before.
     """
 
     now: datetime
     kept_since: datetime
+    pruned_until: datetime | None = None
+    keep_runs: int | None = None
     history: History
     next_run: datetime | None = None
     completed: bool = False

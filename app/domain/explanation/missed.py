@@ -7,10 +7,16 @@ from datetime import timedelta
 from app.domain.explanation.facts import Facts
 from app.domain.explanation.words import nobody
 from app.domain.misfire import MAX, WINDOW
+from app.domain.restored import RESTORED
 
 
 def missed(facts: Facts, reason: str | None) -> str:
     """Why nobody was there, and why it was not caught up."""
+    if reason == RESTORED:
+        return (
+            "Missed: the ledger was restored from a backup, and what was due before it was taken up again is not run."
+            " It may have been called before."
+        )
     misfire = facts.policies.misfire
     outage = facts.outage(facts.at, facts.at + timedelta(seconds=misfire.grace_seconds))
     why = f"no replica claimed it within its grace of {misfire.grace_seconds:g} s"

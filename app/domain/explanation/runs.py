@@ -12,6 +12,7 @@ from app.domain.explanation.words import lasting, nobody, retold, the_run, times
 from app.domain.gates import job_of
 from app.domain.misfire import DST, EXCLUDED
 from app.domain.policies import Delivery
+from app.domain.restored import RESTORED
 from app.domain.run import Run, State, Trigger
 from app.domain.verdict import DEADLINE, DELETED
 
@@ -73,6 +74,11 @@ def _failed(facts: Facts, run: Run) -> str:
 
 
 def _lost(facts: Facts, run: Run) -> str:
+    if run.reason == RESTORED:
+        return (
+            f"{_began(facts, run)}, and is lost in attempt {run.attempt}: the ledger was restored from a backup of that"
+            " time. Nobody can say what became of the run."
+        )
     policy = facts.policies.delivery
     why = f"its delivery is {policy}" if policy is Delivery.AT_MOST_ONCE else "it was taken over too often"
     lost = f"{_began(facts, run)}, and is lost in attempt {run.attempt}: {run.reason}, and {why}."

@@ -50,6 +50,7 @@ class FakeStore:
         self.after: dict[str, list[BaseException]] = {}
         self.held: dict[str, asyncio.Event] = {}
         self.calls: list[str] = []
+        self.rounds_left = 0
         self._called = asyncio.Condition()
 
     async def until_called(self, name: str, times: int = 1) -> None:
@@ -197,9 +198,10 @@ class FakeStore:
         async with self._doing("audit"):
             return bool(self.to_audit) and self.to_audit.pop()
 
-    async def tend(self) -> None:
+    async def tend(self) -> bool:
         async with self._doing("tend"):
-            pass
+            self.rounds_left -= self.rounds_left > 0
+            return self.rounds_left > 0
 
     def _win(self, claims: Claims, candidate: Candidate, replica: UUID, slots: Slots) -> None:
         claims.won.append(candidate)

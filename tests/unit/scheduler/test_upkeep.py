@@ -83,3 +83,14 @@ async def test_the_hour_counts_from_the_end_of_a_round(upkeep: Upkeep, store: Fa
     assert store.calls == ["tend"]
     await pass_time(clock, 1, ALONE)
     assert store.calls == ["tend"] * 2
+
+
+async def test_a_round_that_has_more_to_do_goes_on_at_once(upkeep: Upkeep, store: FakeStore, clock: FakeClock) -> None:
+    store.rounds_left = 3
+    upkeep.loop.start()
+    await clock.block_until(ALONE)
+    for _ in range(2):
+        await pass_time(clock, 0, ALONE)
+    await store.until_called("tend", 3)
+    await nearly_an_hour(clock)
+    assert store.calls == ["tend"] * 3
