@@ -15,7 +15,7 @@ async def count_until_now(url: str, clock: Clock | None = None) -> None:
         await ledger.auditor.audit_until(await ledger.rows.time())
 
 
-async def nothing_is_unaccounted(url: str, clock: Clock) -> None:
+async def nothing_is_unaccounted(url: str, clock: Clock | None) -> None:
     await count_until_now(url, clock)
     async with opened(url, clock) as ledger:
         stats, _ = await ledger.stats.stats(StatsAsked(), None, 1)
