@@ -38,6 +38,8 @@ CURSORS = {
     "listCalendars": cursors.encode("calendars", "a"),
     "listLimits": cursors.encode("limits", "a"),
     "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
+    "listAttempts": cursors.encode("attempts", 1),
+    "listReplicas": cursors.encode("replicas", f"0 {NO_SUCH_RUN}"),
     "getStats": cursors.encode("stats", NO_SUCH_RUN),
     "listRuns": cursors.encode("runs", NO_SUCH_RUN),
     "listJobRuns": cursors.encode("runs", NO_SUCH_RUN),
