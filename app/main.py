@@ -29,8 +29,9 @@ from app.domain.errors import StoreUnavailable
 from app.domain.replica import Role
 from app.logs import configure_logs
 from app.metrics import Metrics
-from app.scheduler.ports import Target
-from app.scheduler.service import Options, Ports, SchedulerService
+from app.scheduler.options import Options
+from app.scheduler.ports import Ports, Target
+from app.scheduler.service import SchedulerService
 from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService

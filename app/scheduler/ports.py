@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -189,3 +190,21 @@ class Target(Protocol):
     def call(self, call: Call) -> Coroutine[Any, Any, Outcome]:
         """Never raises; what goes wrong is the outcome's error."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside, as the scheduler sees it."""
+
+    jobs: JobSource
+    claims: ClaimStore
+    starts: StartStore
+    records: RecordStore
+    cancels: CancelSource
+    pauses: PauseStore
+    failing: FailureStore
+    members: Membership
+    keeper: Keeper
+    audit: Audit
+    target: Target
+    feed: ChangeFeed | None = None

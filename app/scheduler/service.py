@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import Lock, gather
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from app.domain.claim import Queued, Recorded
@@ -25,21 +24,9 @@ from app.scheduler.leases import Lease
 from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.looper import Looper
 from app.scheduler.observer import NoObserver, Observer
+from app.scheduler.options import Options
 from app.scheduler.pauses import Pauses
-from app.scheduler.ports import (
-    Audit,
-    CancelSource,
-    ChangeFeed,
-    ClaimStore,
-    FailureStore,
-    JobSource,
-    Keeper,
-    Membership,
-    PauseStore,
-    RecordStore,
-    StartStore,
-    Target,
-)
+from app.scheduler.ports import Ports
 from app.scheduler.recorder import Recorder
 from app.scheduler.runner import LEASE_LOST, Runner
 from app.scheduler.slots import CallSlots
@@ -49,39 +36,6 @@ from app.scheduler.upkeep import Upkeep
 
 STALLED_AFTER = 45.0
 """Seconds: longer than a step waits for a database that hangs, since a restart would not mend that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What an operator may set; seconds."""
-
-    hostname: str = "localhost"
-    concurrency: int = 200
-    per_host_concurrency: int = 50
-    lease_seconds: float = 30.0
-    poll_seconds: float = 5.0
-    compare_seconds: float = 30.0
-    grace_seconds: float = 1.0
-    version: str = ""
-    role: Role = Role.ALL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """The outside, as the scheduler sees it."""
-
-    jobs: JobSource
-    claims: ClaimStore
-    starts: StartStore
-    records: RecordStore
-    cancels: CancelSource
-    pauses: PauseStore
-    failing: FailureStore
-    members: Membership
-    keeper: Keeper
-    audit: Audit
-    target: Target
-    feed: ChangeFeed | None = None
 
 
 class SchedulerService:

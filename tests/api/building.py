@@ -20,7 +20,9 @@ from app.domain.clock import Clock, SystemClock
 from app.domain.replica import Role
 from app.domain.run import Call, Outcome
 from app.metrics import Metrics
-from app.scheduler.service import Options, Ports, SchedulerService
+from app.scheduler.options import Options
+from app.scheduler.ports import Ports
+from app.scheduler.service import SchedulerService
 from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService

@@ -13,8 +13,9 @@ from app.domain.claim import Claims, Finished
 from app.domain.clock import FakeClock
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.run import State, Trigger
-from app.scheduler.ports import ChangeFeed
-from app.scheduler.service import Options, Ports, SchedulerService
+from app.scheduler.options import Options
+from app.scheduler.ports import ChangeFeed, Ports
+from app.scheduler.service import SchedulerService
 from app.service.jobs import JobService
 from app.service.runs import RunService
 from app.target.address import Targets

@@ -10,9 +10,11 @@ from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
 from app.domain.run import State, Trigger
 from app.scheduler.observer import NoObserver
+from app.scheduler.options import Options
+from app.scheduler.ports import Ports
 from app.scheduler.recorder import LINGER
 from app.scheduler.runner import SHUT_DOWN
-from app.scheduler.service import STALLED_AFTER, Options, Ports, SchedulerService
+from app.scheduler.service import STALLED_AFTER, SchedulerService
 from app.scheduler.upkeep import TEND_EVERY
 from tests.unit.scheduler.building import MINUTE, NOON, SECOND, job, pass_time, queued, turns
 from tests.unit.scheduler.fake_store import FakeStore
