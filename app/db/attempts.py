@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.partitions import make_partitions
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import job_attempts, job_runs
+from app.db.tables import job_runs
+from app.db.trace_tables import job_attempts
 from app.db.types import AnyRow
 from app.domain.attempt import Attempt, Ending, Timing
 from app.domain.claim import Finished, Held

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.db.types import AnyRow
 from app.domain.errors import StoreUnavailable
 from app.domain.retention import EVENTS_KEPT

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.horizon import Horizon, newest_id
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.db.types import AnyRow
 from app.domain.event import Event, EventFilter, EventKind, Reset
 from app.domain.retention import EVENTS_KEPT

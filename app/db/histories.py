@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.readable import readable
 from app.db.runs import RUN_COLUMNS, as_run
 from app.db.spans import as_span
-from app.db.tables import OUT_OF_PLACE, job_runs, job_spans, replicas
+from app.db.tables import OUT_OF_PLACE, job_runs, job_spans
+from app.db.trace_tables import replicas
 from app.domain.history import StoredVersion, Version
 from app.domain.identity import first_id, ledger_window
 from app.domain.job import JobDefinition

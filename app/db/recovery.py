@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import case, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.tables import ACTIVE, FREE, HELD_UP, job_runs, replicas
+from app.db.tables import ACTIVE, FREE, HELD_UP, job_runs
+from app.db.trace_tables import replicas
 from app.domain.restored import RESTORED
 from app.domain.run import State
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.tables import replicas
+from app.db.trace_tables import replicas
 from app.db.types import AnyRow
 from app.domain.replica import Replica, Role, Vitals
 

@@ -18,7 +18,8 @@ from app.db.failures import count_failures
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import ACTIVE, cron_jobs, job_runs, replicas
+from app.db.tables import ACTIVE, cron_jobs, job_runs
+from app.db.trace_tables import replicas
 from app.db.types import AnyRow
 from app.domain.lifecycle import require
 from app.domain.notice import Event, News

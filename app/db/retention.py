@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Delete, delete, exists, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.tables import backfills, cron_jobs, job_attempts, job_runs, job_spans, job_versions, pruned
+from app.db.tables import backfills, cron_jobs, job_runs, job_spans, job_versions, pruned
+from app.db.trace_tables import job_attempts
 from app.db.types import AnyRow
 from app.domain.identity import first_id, ledger_window
 from app.domain.lifecycle import ENDED

@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import insert
 
 from app.db.engine import Database
-from app.db.tables import job_attempts
+from app.db.trace_tables import job_attempts
 from tests.api.building import NO_SUCH_RUN, create, problem
 
 REPLICA = UUID(int=0xA)

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from app.db.insert_runs import new_values
-from app.db.tables import job_attempts, job_runs
+from app.db.tables import job_runs
+from app.db.trace_tables import job_attempts
 from app.db.transaction import reading, transaction
 from app.domain.identity import occurrence_id
 from app.domain.job import PersistedJob

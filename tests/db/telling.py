@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.db.events import EventLog
 from app.db.horizon import Horizon, newest_id
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.domain.event import EventFilter
 from tests.db.building import Ledger
 

@@ -12,7 +12,7 @@ from app.db.engine import connect
 from app.db.event_keeping import BATCH, EventKeeper
 from app.db.events import EventLog
 from app.db.partitions import EVENTS, make_partitions
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.domain.clock import FakeClock
 from app.domain.event import Reset
 from app.domain.retention import EVENTS_KEPT

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.db.events import PAGE
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.domain.event import EventFilter, EventKind
 from tests.db.building import Ledger
 from tests.db.telling import Reader, newest

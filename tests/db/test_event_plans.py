@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from app.db.events import PAGE, SPAN, EventLog
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.domain.clock import FakeClock
 from app.domain.event import EventFilter
 from tests.db.building import NOON, Ledger

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from app.db.tables import events
+from app.db.trace_tables import events
 from app.domain.clock import FakeClock
 from app.domain.event import EventKind
 from app.domain.policies import Misfire, MisfirePolicy, Policies

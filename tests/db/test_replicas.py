@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from app.db.tables import replicas as replica_table
+from app.db.trace_tables import replicas as replica_table
 from app.db.transaction import reading
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
