@@ -1,12 +1,12 @@
-"""Days of the ledger that have had their time, on PostgreSQL: whole partitions go, and nobody waits for that.
+"""Days that have had their time, on PostgreSQL: whole partitions go, and nobody waits for that.
 
-DETACH ... CONCURRENTLY waits for those who read the ledger, and keeps nobody else waiting. One that was interrupted
+DETACH ... CONCURRENTLY waits for those who read the table, and keeps nobody else waiting. One that was interrupted
 stays behind as pending, a table that was detached and not dropped has MARK as its comment: the next round ends both.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -53,13 +53,19 @@ class _Partition:
     pending: bool
 
 
-async def drop_aged(database: Database, before: datetime, *, enough: Callable[[], bool] = lambda: False) -> bool:
-    """Drop the days that ended before the instant and hold no run that has not ended, oldest first.
+async def drop_aged(
+    database: Database,
+    before: datetime,
+    tables: Sequence[str] = PARTITIONED,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Drop the tables' days that ended before the instant and hold no run that has not ended, oldest first.
 
     Whether there may be more of them when it is `enough`. Nothing is done while another replica is at it.
     """
     async with _alone(database) as connection:
-        aged = [] if connection is None else await _aged(connection, before)
+        aged = [] if connection is None else await _aged(connection, tables, before)
         for index, (_, day) in enumerate(_in_turn(aged)):
             if index and enough():
                 return True
@@ -86,10 +92,10 @@ async def _alone(database: Database) -> AsyncIterator[AsyncConnection | None]:
         await connection.execute(text("RESET ALL"))
 
 
-async def _aged(connection: AsyncConnection, before: datetime) -> list[_Partition]:
+async def _aged(connection: AsyncConnection, tables: Sequence[str], before: datetime) -> list[_Partition]:
     """Of our names, runs first: a day that has a partition of runs is given one of attempts."""
     found: list[_Partition] = []
-    for table in PARTITIONED:
+    for table in tables:
         asked = {"table": table, "prefix": f"{table}_", "mark": MARK}
         for row in await connection.execute(_FOUND, asked):
             day = partition_day(table, row.name)
@@ -116,9 +122,11 @@ async def _drop_day(database: Database, connection: AsyncConnection, partitions:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) not in _GAVE_UP:
             raise
-        _log.warning("a day of the ledger is still read", day=str(partitions[0].day), cause=repr(error.orig))
+        _log.warning(
+            "a day is still read", day=str(partitions[0].day), table=partitions[0].table, cause=repr(error.orig)
+        )
         return False
-    _log.info("a day of the ledger has aged out", day=str(partitions[0].day))
+    _log.info("a day has aged out", partition=partitions[0].name)
     return True
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text, update
 
-from app.db.engine import connect
+from app.db import aged_partitions
 from app.db.event_keeping import BATCH, EventKeeper
 from app.db.events import EventLog
 from app.db.partitions import EVENTS, make_partitions
@@ -122,14 +122,15 @@ async def test_whole_days_go_once_their_last_event_is_too_old(postgres: Ledger, 
     assert await days(postgres) == [name(NOON)]
 
 
-async def test_a_day_that_is_held_up_goes_the_next_time_whoever_tends_then(postgres: Ledger, rival: Ledger) -> None:
+async def test_a_day_that_is_held_up_goes_the_next_time_whoever_tends_then(
+    postgres: Ledger, rival: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await make_days(postgres, NOON - 4 * DAY, NOON - 3 * DAY, NOON)
     before = await days(postgres)
-    impatient = connect(postgres.url, time=postgres.database._time, patience=0.3)
+    monkeypatch.setattr(aged_partitions, "PATIENCE", ("SET lock_timeout = '50ms'",))
     async with gate(postgres.url, "SELECT count(*) FROM events"):
-        await EventKeeper(impatient).tend()
+        await EventKeeper(postgres.database).tend()
         assert await days(postgres) == before
-    await impatient.close()
     async with postgres.database.read() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM pg_inherits WHERE inhdetachpending")) == 1
     await asyncio.gather(*(EventKeeper(each.database).tend() for each in (postgres, rival)))
@@ -138,6 +139,7 @@ async def test_a_day_that_is_held_up_goes_the_next_time_whoever_tends_then(postg
 
 async def test_a_day_that_was_detached_and_left_is_dropped(postgres: Ledger) -> None:
     await make_days(postgres, NOON - 4 * DAY)
+    await postgres.execute(f"COMMENT ON TABLE {name(NOON - 4 * DAY)} IS '{aged_partitions.MARK}'")
     await postgres.execute(f"ALTER TABLE events DETACH PARTITION {name(NOON - 4 * DAY)}")
     await EventKeeper(postgres.database).tend()
     assert await days(postgres) == []
