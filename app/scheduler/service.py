@@ -197,7 +197,10 @@ class SchedulerService:
     async def _wind_up(self, drain_seconds: float) -> None:
         await gather(self.ticker.loop.stop(), self.ticker.late_loop.stop(), self.dispatcher.loop.stop())
         drained_for = self._clock.monotonic() - (self._stopped_at or 0.0)
+        # Those two may be in a step of seconds, which is not to come on top of the drain.
+        tidied = gather(self.upkeep.loop.stop(), self.audits.loop.stop())
         await self.runner.drain(drain_seconds - drained_for)
+        await tidied
         await gather(self.follower.stop(), *(loop.stop() for loop in self._loops()))
         self._claiming, self._stopped_at, self.slots.closed = True, None, False
         await self.recorder.flush()

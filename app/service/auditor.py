@@ -125,9 +125,9 @@ class Auditor:
         if known.most is None or known.ended is not None or known.quiet(start, end):
             return
         job = await tx.jobs.of_uid(each.job_id)
-        made = await tx.history.made_after(each.job_id, _EPOCH) if job is None else job.runs_made
-        if made >= known.most:
-            last = await tx.history.made_before_last(each.job_id, made - known.most)
+        over = await _over_of_deleted(tx, each.job_id, known.most) if job is None else job.runs_made - known.most
+        if over >= 0:
+            last = await tx.history.made_before_last(each.job_id, over)
             known.ended = each.since if last is None else last
 
     def _due(
@@ -148,6 +148,17 @@ class Auditor:
                 counts[each.job_id] += count_due(known.recurrence, each.since, until, start, end)
             known.look_ahead(end)
         return counts
+
+
+async def _over_of_deleted(tx: Transaction, job_id: UUID, most: int) -> int:
+    """How many runs more than `most` the job had made, by its rows.
+
+    Where rows are gone nobody can say, and nothing counts as due after the last that is there.
+    """
+    gone = (await tx.retention.pruned([job_id])).get(job_id)
+    if gone is not None and not any(first.effective_from >= gone for first in await tx.versions.page(job_id, 2, 1)):
+        return 0
+    return await tx.history.made_after(job_id, _EPOCH) - most
 
 
 def _whole_minute(at: datetime) -> datetime:

@@ -9,12 +9,16 @@ import pytest
 from sqlalchemy import select
 
 from app.db.audit_tables import due_counts
+from app.db.transaction import transaction
+from app.domain.audit import hour_of
 from app.domain.clock import FakeClock
 from app.domain.explanation import Finding
+from app.domain.policies import Policies
 from app.domain.stats import Counted
 from app.service.housekeeping import Housekeeping
-from tests.db.auditing import HOUR, absent, count, pass_minutes, stats, total, work
+from tests.db.auditing import HOUR, absent, count, pass_minutes, remove, stats, total, work
 from tests.db.building import MINUTE, NOON, SECOND, Ledger
+from tests.db.keeping import pruned
 
 DAY = timedelta(days=1)
 
@@ -169,3 +173,39 @@ async def test_what_another_has_set_back_is_counted_anew(ledger: Ledger, rival: 
     clock.step(80 * MINUTE)
     await count(ledger)
     assert await counts(ledger) == {NOON: 5, NOON + HOUR: 6, NOON + 2 * HOUR: 3}
+
+
+@pytest.mark.parametrize(("keep_runs", "rest"), [(2, 5 * MINUTE), (None, 31 * DAY)], ids=str)
+async def test_a_completed_job_is_not_due_once_its_runs_are_gone_and_then_itself(
+    ledger: Ledger, rival: Ledger, clock: FakeClock, keep_runs: int | None, rest: timedelta
+) -> None:
+    """Whoever counts the minute of its delete may never have seen it complete."""
+    await ledger.auditor.audit()
+    job = await ledger.create(policies=Policies(max_runs=3, keep_runs=keep_runs))
+    await pass_minutes(ledger, clock, 4, job)
+    clock.step(rest)
+    await count(ledger)
+    await pruned(ledger)
+    assert len(await ledger.runs_of(job)) == (keep_runs or 0)
+    await ledger.jobs.delete(job.name)
+    clock.step(10 * MINUTE)
+    await count(rival)
+    assert (await stats(rival)).total.absent.get(Finding.UNACCOUNTED, 0) == 0
+    assert (await counts(ledger)).get(hour_of(clock.now()), 0) == (3 if keep_runs else 0)
+
+
+async def test_of_a_deleted_job_of_which_nothing_can_be_gone_what_is_missing_is_missed(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    await ledger.auditor.audit()
+    await pass_minutes(ledger, clock, 2, await ledger.create("older", policies=Policies(keep_runs=1)))
+    await pruned(ledger)
+    async with transaction(ledger.database) as tx:
+        await tx.retention.note(clock.now())
+    clock.step(SECOND)
+    job = await ledger.create(policies=Policies(max_runs=5))
+    await pass_minutes(ledger, clock, 3, job)
+    await remove(ledger, job, NOON + 5 * MINUTE)
+    await ledger.jobs.delete(job.name)
+    clock.step(SECOND)
+    assert (await total(ledger)).absent[Finding.UNACCOUNTED] == 1

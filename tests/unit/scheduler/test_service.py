@@ -140,7 +140,7 @@ async def test_running_calls_end_and_what_does_not_is_recorded_as_cut_off(
     service.stop_claiming()
     await pass_time(clock, 10, LOOPS)
     stopping = asyncio.create_task(service.stop(25))
-    draining = LOOPS - 3 + 1
+    draining = LOOPS - 5 + 1
     await pass_time(clock, 5, draining)
     target.release(first.run_id)
     await pass_time(clock, 9, draining)
@@ -308,6 +308,25 @@ async def test_loops_that_hang_are_stopped_together(service: SchedulerService, s
     assert [loop._stopping for loop in hanging] == [True] * 3
     for event in store.held.values():
         event.set()
+    await asyncio.wait_for(stopping, 5)
+
+
+async def test_upkeep_ends_while_calls_are_drained(
+    service: SchedulerService, store: FakeStore, target: FakeTarget, clock: FakeClock
+) -> None:
+    """Its step may take as long as a loop that is stopped is waited for, and the platform's patience has an end."""
+    target.holding = True
+    store.jobs = {1: job(1)}
+    store.held["tend"] = asyncio.Event()
+    await service.start()
+    await target.wait_for(1)
+    await store.until_called("tend")
+    stopping = asyncio.create_task(service.stop(25))
+    await turns()
+    assert [loop._stopping for loop in (service.upkeep.loop, service.audits.loop)] == [True] * 2
+    assert not service.lease.loop._stopping
+    store.held.pop("tend").set()
+    target.release()
     await asyncio.wait_for(stopping, 5)
 
 
