@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.engine import Database
+from app.db.engine import Database, is_outage
 from app.db.partitions import PARTITIONED, partition_day
 from app.db.retention import RetentionRepository
 from app.db.tables import ACTIVE, FREE, HELD_UP
@@ -111,7 +111,7 @@ def _in_turn(aged: list[_Partition]) -> list[tuple[bool, date]]:
 
 
 async def _drop_day(database: Database, connection: AsyncConnection, partitions: list[_Partition]) -> bool:
-    """False where somebody reads it for too long: then so do they the next one."""
+    """False where somebody reads it for too long, or PostgreSQL refuses: then so it is with the next one."""
     try:
         for each in partitions:
             if each.attached and not each.pending and each.table == "job_runs":
@@ -120,11 +120,11 @@ async def _drop_day(database: Database, connection: AsyncConnection, partitions:
                 await _note(database, connection, each)
             await _drop(connection, each)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) not in _GAVE_UP:
+        is_read = getattr(error.orig, "sqlstate", None) in _GAVE_UP
+        if is_outage(error) and not is_read:
             raise
-        _log.warning(
-            "a day is still read", day=str(partitions[0].day), table=partitions[0].table, cause=repr(error.orig)
-        )
+        told = "a day is still read" if is_read else "a day can not be dropped"
+        _log.warning(told, partition=partitions[0].name, cause=repr(error.orig))
         return False
     _log.info("a day has aged out", partition=partitions[0].name)
     return True

@@ -12,6 +12,7 @@ from app.db import aged_partitions as module
 from app.db.aged_partitions import drop_aged
 from app.db.partitions import PartitionKeeper, make_partitions
 from app.domain.clock import FakeClock
+from app.domain.policies import Policies
 from tests.db.building import MINUTE, NOON, Ledger, scheduled
 from tests.db.keeping import DAY, days_ago, pruned, runs_at, tables_of
 from tests.db.locks import gate
@@ -66,6 +67,20 @@ async def test_partitions_of_other_names_are_let_be(postgres: Ledger) -> None:
     await postgres.execute("CREATE TABLE job_runs_20010101 (LIKE job_runs INCLUDING ALL)")
     await pruned(postgres)
     await postgres.execute("SELECT count(*) FROM job_runs_old, job_runs_20010101")
+
+
+async def test_a_day_that_can_not_go_holds_up_nothing_else(postgres: Ledger) -> None:
+    """Nothing is detached concurrently beside a default partition."""
+    await postgres.execute("CREATE TABLE job_runs_rest (LIKE job_runs INCLUDING ALL)")
+    await postgres.execute("ALTER TABLE job_runs ATTACH PARTITION job_runs_rest DEFAULT")
+    job = await postgres.create(policies=Policies(keep_runs=1))
+    await runs_at(postgres, job, OLD, days_ago(3), days_ago(2))
+    await pruned(postgres)
+    assert len(await tables_of(postgres, [OLD])) == 2
+    assert scheduled(await postgres.runs_of(job)) == [days_ago(2)]
+    await postgres.execute("DROP TABLE job_runs_rest")
+    await pruned(postgres)
+    assert await tables_of(postgres, [OLD]) == set()
 
 
 @pytest.mark.usefixtures("impatient")

@@ -145,6 +145,12 @@ async def test_a_day_that_was_detached_and_left_is_dropped(postgres: Ledger) -> 
     assert await days(postgres) == []
 
 
+async def test_a_table_of_such_a_name_that_was_never_ours_is_let_be(postgres: Ledger) -> None:
+    await postgres.execute(f"CREATE TABLE {name(NOON - 4 * DAY)} (note text)")
+    await EventKeeper(postgres.database).tend()
+    assert await days(postgres) == [name(NOON - 4 * DAY)]
+
+
 async def test_housekeeping_makes_the_days_of_events_and_drops_those_that_are_over(postgres: Ledger) -> None:
     keeper = Housekeeping(Ledger(postgres.url, None).database)
     today = datetime.now(UTC)

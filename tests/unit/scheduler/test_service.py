@@ -312,7 +312,7 @@ async def test_loops_that_hang_are_stopped_together(service: SchedulerService, s
 
 
 async def test_upkeep_ends_while_calls_are_drained(
-    service: SchedulerService, store: FakeStore, target: FakeTarget, clock: FakeClock
+    service: SchedulerService, store: FakeStore, target: FakeTarget
 ) -> None:
     """Its step may take as long as a loop that is stopped is waited for, and the platform's patience has an end."""
     target.holding = True
