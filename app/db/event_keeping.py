@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from sqlalchemy import delete, select
@@ -14,6 +15,9 @@ from app.domain.retention import EVENTS_KEPT
 
 BATCH = 1000
 
+BUDGET = 5.0
+"""Seconds: a longer step would hold up the end of the process, and count as a loop that stands still."""
+
 
 class EventKeeper:
     """Several replicas may at once."""
@@ -21,15 +25,20 @@ class EventKeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tend(self) -> None:
-        """Raises StoreUnavailable. Where a reader holds up a day, a backup say, that day goes the next time."""
+    async def tend(self, budget: float = BUDGET) -> bool:
+        """Whether there is more to do after so many seconds. Raises StoreUnavailable.
+
+        Where a reader holds up a day, a backup say, that day goes the next time.
+        """
+        end = time.monotonic() + budget
         async with self._database.read() as connection:
             before: datetime = (await connection.execute(select(self._database.ago(EVENTS_KEPT)))).scalar_one()
         if self._database.dialect == "postgresql":
-            await drop_aged(self._database, before, EVENTS)
-            return
+            return await drop_aged(self._database, before, EVENTS, enough=lambda: time.monotonic() >= end)
         while await self._delete_batch(before):
-            pass
+            if time.monotonic() >= end:
+                return True
+        return False
 
     async def _delete_batch(self, before: datetime) -> bool:
         """Whether there may be more. By id, the order in which they grow old, which has an index."""

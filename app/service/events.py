@@ -103,12 +103,13 @@ class EventService:
         return Batch(position=until, events=found), until < horizon
 
     async def _look(self) -> int | None:
-        """The horizon; one stream moves it for all."""
+        """The horizon; one stream moves it for all, and waits for all where the database hangs."""
         async with self._turn:
-            now = self._clock.monotonic()
-            if self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
-                await _whole(self._log.move(self._horizon))
-                self._looked_at = now
+            if self._looked_at is None or self._clock.monotonic() - self._looked_at >= LOOK_EVERY:
+                try:
+                    await _whole(self._log.move(self._horizon))
+                finally:
+                    self._looked_at = self._clock.monotonic()
             return self._horizon.value
 
 

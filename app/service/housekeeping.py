@@ -29,5 +29,4 @@ class Housekeeping:
         await self._idempotency.forget()
         async with transaction(self._database) as tx:
             await tx.audits.forget(await tx.time() - self._kept)
-        await self._events.tend()
-        return await self._retention.prune()
+        return await self._events.tend() or await self._retention.prune()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from app.db.engine import Database, connect
 from app.db.events import PAGE, EventLog
+from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
 from app.service import events
 from app.service.events import EventService
@@ -242,6 +244,25 @@ async def test_a_stream_waits_for_a_database_that_is_away(
         await manual(client, "a")
         assert (await stream.event())["data"]["job_name"] == "a"
         assert away == 0
+
+
+async def test_one_stream_waits_for_a_database_that_hangs_and_not_one_after_the_other(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each to the end of its patience, the last of them would say nothing for minutes."""
+    looks = 0
+
+    async def move(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        await clock.advance(timedelta(seconds=8))
+        raise StoreUnavailable
+
+    clock = FakeClock(datetime(2027, 3, 1, 12, tzinfo=UTC))
+    monkeypatch.setattr(EventLog, "move", move)
+    streams = EventService(services.database, clock=clock)
+    said = await asyncio.gather(*(streams._look() for _ in range(50)), return_exceptions=True)
+    assert (looks, sum(each is None for each in said)) == (1, 49)
 
 
 async def test_a_stream_does_not_begin_without_the_database(services: Services) -> None:

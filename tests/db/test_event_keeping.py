@@ -110,6 +110,21 @@ async def test_old_events_go_in_batches(sqlite_url: str, clock: FakeClock, old: 
     await ledger.close()
 
 
+async def test_when_the_time_is_up_the_rest_is_left_for_the_next_step(ledger: Ledger, clock: FakeClock) -> None:
+    await make_days(ledger, LONG_AGO - DAY)
+    await made_long_ago(ledger, clock, BATCH + 1, 3)
+    async with ledger.database.begin() as connection:
+        await connection.execute(update(events).where(events.c.id <= BATCH).values(at=LONG_AGO - DAY))
+    keeper, left = EventKeeper(ledger.database), []
+    while True:
+        more = await keeper.tend(budget=0)
+        left.append(len(await ledger.table(events)))
+        if not more:
+            break
+    assert len(left) > 1
+    assert left[0] > left[-1] == 3
+
+
 async def test_whole_days_go_once_their_last_event_is_too_old(postgres: Ledger, clock: FakeClock) -> None:
     await make_days(postgres, *(NOON - number * DAY for number in range(5)))
     await EventKeeper(postgres.database).tend()
