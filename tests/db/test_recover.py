@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.db.tables import cron_jobs
+from app.domain.attempt import Ending
 from app.domain.backfill import BackfillRequest
 from app.domain.clock import FakeClock
 from app.domain.errors import Conflict, InvalidInput
@@ -105,6 +106,16 @@ async def test_a_run_that_had_been_called_is_lost(ledger: Ledger, clock: FakeClo
     await ledger.execute(f"UPDATE job_runs SET state = '{state}', owner = NULL")  # noqa: S608  # a state
     await recovered(ledger, clock, SECOND)
     assert fates(await ledger.runs_of(job)) == [("lost", RESTORED)]
+
+
+async def test_the_call_that_was_under_way_is_lost_with_its_run(ledger: Ledger, clock: FakeClock) -> None:
+    job = await ledger.create()
+    clock.step(MINUTE)
+    started = await ledger.running(clock.now(), job)
+    await recovered(ledger, clock, SECOND)
+    [call] = await ledger.runs.attempts(started.call.run_id, None, 10)
+    assert (call.outcome, call.attempt, call.fence, call.replica) == (Ending.LOST, 1, 1, ME)
+    assert (call.began_at, call.ended_at) == (NOON + MINUTE, clock.now())
 
 
 async def test_runs_after_the_instant_go_on(ledger: Ledger, clock: FakeClock) -> None:
