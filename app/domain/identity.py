@@ -23,8 +23,8 @@ def created_id(created_at: datetime, nonce: bytes) -> UUID:
 
 
 def first_id(at: datetime) -> UUID:
-    """No run that stands in the ledger at `at` or later has a lesser id."""
-    return UUID(int=(at - _EPOCH) // _MILLISECOND << 80)
+    """No run that stands in the ledger at `at` or later has a lesser id; of what is before 1970 none has any."""
+    return UUID(int=max((at - _EPOCH) // _MILLISECOND, 0) << 80)
 
 
 def backfilled_id(backfill_id: UUID, created_at: datetime, occurrence: datetime) -> UUID:

@@ -256,3 +256,11 @@ async def test_a_job_that_was_deleted_is_there_by_its_id_until_its_runs_age_out(
     async with reading(ledger.database) as tx:
         kept = (await tx._connection.execute(pruned_table.select())).all()
     assert [row.job_id.int for row in kept] == [0]
+
+
+async def test_runs_may_be_kept_for_as_many_days_as_one_can_set(ledger: Ledger) -> None:
+    """That is to before 1970, from where the ids of runs count."""
+    job = await ledger.create(policies=Policies(keep_runs=1))
+    await runs_at(ledger, job, OLD, RECENT)
+    await pruned(ledger, kept=36_500 * DAY)
+    assert scheduled(await ledger.runs_of(job)) == [RECENT]
