@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deploy mess simulate check bench bench-short bench-retention lock
+.PHONY: help install run test test-deploy mess simulate faults faults-short check bench bench-short bench-retention lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -43,6 +43,15 @@ mess: install ## a night that goes wrong with two replicas, and what explain say
 
 simulate: install ## replicas, jobs and crashes by the dice, 50,000 steps checked; others with ARGS="--seed 2 --store postgresql"
 	@$(BIN)/python -m tests.simulation $(ARGS)
+
+ONLY =
+ROWS = $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+faults: install ## kill, cut, stop and fill what the service runs on, and check the ledger; one row with ONLY=F5; as root
+	@$(BIN)/python -m faults $(ROWS)
+
+faults-short: install ## the same in short
+	@$(BIN)/python -m faults --short $(ROWS)
 
 check: install ## lint, types, import contracts, migrations equal models, openapi/ current
 	$(BIN)/ruff check

@@ -125,23 +125,30 @@ def is_outage(error: DBAPIError) -> bool:
 
 
 _OUTAGES = (OperationalError, InterfaceError)
-_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
-"""Of PostgreSQL's codes: connection, a standby, deadlock, resources, locks, an operator or a restart, the system."""
+_PASSING = ("08", "25006", "25P03", "40", "53", "55P03", "57", "58")
+"""Of PostgreSQL's codes: connection, a standby, a transaction gone silent, deadlock, resources, locks, an operator or a
+restart, the system.
+"""
 
 
 def connect(
     url: str, *, pool: int = 10, time: TimeSource | None = None, patience: float | None = COMMAND_TIMEOUT
 ) -> Database:
-    """A database for the URL; nothing is opened before the first statement, which may take `patience` seconds."""
+    """A database for the URL; nothing is opened before the first statement, which may take `patience` seconds.
+
+    PostgreSQL ends a transaction from which it hears nothing for as long: that of a replica which is frozen, or whose
+    network is, would hold its jobs back until it goes on.
+    """
     target = driver_url(url)
     if target.get_backend_name() == "sqlite":
         return Database(_sqlite(target), time or SqliteTime())
+    idle = {} if patience is None else {"idle_in_transaction_session_timeout": f"{patience * 1000:.0f}"}
     engine = create_async_engine(
         target,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT,
-        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT, "server_settings": _SETTINGS},
+        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT, "server_settings": _SETTINGS | idle},
     )
     return Database(engine, time or PostgresTime())
 

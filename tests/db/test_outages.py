@@ -106,6 +106,38 @@ async def test_a_statement_that_takes_too_long_is_an_outage(postgres_url: str) -
         await database.close()
 
 
+async def test_a_transaction_that_says_nothing_more_holds_nobody_up(postgres: Ledger) -> None:
+    job = await postgres.create()
+    frozen = engine.connect(postgres.url, patience=0.2)
+    lock = text("SELECT 1 FROM cron_jobs WHERE id = :id FOR UPDATE")
+
+    passed = asyncio.Event()
+
+    async def freeze() -> None:
+        async with frozen.begin() as connection:
+            await connection.execute(lock, {"id": job.id})
+            async with asyncio.timeout(5), postgres.database.begin() as other:
+                await other.execute(lock, {"id": job.id})
+                passed.set()
+            await connection.execute(lock, {"id": job.id})
+
+    try:
+        with pytest.raises(StoreUnavailable):
+            await freeze()
+        assert passed.is_set()
+    finally:
+        await frozen.close()
+
+
+async def test_a_migration_may_think_for_as_long_as_it_likes(postgres_url: str) -> None:
+    database = engine.connect(postgres_url, patience=None)
+    try:
+        async with database.read() as connection:
+            assert await connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "0"
+    finally:
+        await database.close()
+
+
 async def test_a_mistake_is_no_outage(postgres: Ledger) -> None:
     with pytest.raises(DBAPIError) as told:
         await postgres.execute("SELECT nothing FROM nowhere")

@@ -17,13 +17,25 @@ ROOT = Path(__file__).parents[2]
 
 
 class Replica:
-    """`settings` are those of the service without their prefix: `{"LEASE_SECONDS": "2"}`."""
+    """`settings` are those of the service without their prefix: `{"LEASE_SECONDS": "2"}`.
 
-    def __init__(self, database_url: str, settings: Mapping[str, str] | None = None) -> None:
+    `environment` is added as it stands, and `module` has the command line.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        module: str = "app",
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         told = {"DATABASE_URL": database_url, "PORT": str(self.port), "TARGETS": "any"} | dict(settings or {})
+        self._module = module
         self._environment = os.environ | {f"CRONLEDGER_{name}": value for name, value in told.items()}
+        self._environment |= environment or {}
         self._process: Process | None = None
 
     @property
@@ -52,7 +64,7 @@ class Replica:
         self.process.send(signal.SIGCONT)
 
     def _spawn(self) -> Process:
-        return Process([sys.executable, "-m", "app", "serve"], cwd=ROOT, env=self._environment)
+        return Process([sys.executable, "-m", self._module, "serve"], cwd=ROOT, env=self._environment)
 
     def _wait_until_ready(self, timeout: float) -> None:
         until = time.monotonic() + timeout
