@@ -78,8 +78,12 @@ WITHOUT_END = "streamEvents"
 """What has no end can't be waited for; tests/api/test_events.py has it."""
 
 TOGETHER = {"ends_at", "entries", "exclude", "headers", "job_id", "label", "name", "retry", "since", "until"}
+TOGETHER |= {"async_completion.timeout_seconds"}
 TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
-"""Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time."""
+"""Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time.
+
+A patch may leave out what the job has; of a job without it that is not enough.
+"""
 
 
 @schemathesis.serializer("text/calendar")

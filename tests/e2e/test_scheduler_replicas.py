@@ -176,9 +176,9 @@ async def test_a_replica_that_drains_claims_nothing_and_what_it_cuts_off_goes_to
         await both(clock, 4)
         assert {call.job_name for call in leaving.target.calls} == {"quick", "slow"}
         stopping = asyncio.create_task(leaving.service.stop(25))
-        await clock.block_until(2 * LOOPS - 2)
+        await clock.block_until(2 * LOOPS - 4)
         leaving.target.release(first.run_id)
-        await both(clock, 20, sleepers=2 * LOOPS - 2)
+        await both(clock, 20, sleepers=2 * LOOPS - 4)
         assert not stopping.done()
         await both(clock, 1, sleepers=LOOPS)
         await asyncio.wait_for(stopping, 10)

@@ -17,7 +17,7 @@ async def _tried(replica: Replica) -> dict[str, float]:
     """How many claims it tried, by what the ledger said."""
     async with httpx2.AsyncClient() as client:
         text = (await client.get(f"{replica.url}/metrics")).text
-    return {result: float(count) for result, count in _TRIED.findall(text)}
+    return {"won": 0.0, "moved": 0.0} | {result: float(count) for result, count in _TRIED.findall(text)}
 
 
 async def _all_have_met(api: Api, count: int) -> None:
