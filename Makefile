@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deploy mess simulate faults faults-short check bench bench-short bench-retention lock
+.PHONY: help install run test test-deploy mess simulate faults faults-short check bench bench-short bench-history bench-retention lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -66,6 +66,9 @@ bench: install ## a thousand jobs due in the same second, for 30 s, on PostgreSQ
 
 bench-short: install ## the same with a hundred jobs, for 5 s
 	@$(BIN)/python -m benchmarks.every_second --jobs 100 --seconds 5
+
+bench-history: install ## explain, runs, stats and forecast over a million runs, on PostgreSQL
+	@$(BIN)/python -m benchmarks.history
 
 bench-retention: install ## half a million runs go while 200 jobs are due each second, on PostgreSQL
 	@$(BIN)/python -m benchmarks.retention

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -51,6 +52,8 @@ _HTTP = {
 _MOST_ERRORS = 25
 _RETRY_AFTER = {"Retry-After": "2"}
 
+_log = structlog.get_logger()
+
 
 def handle_errors(app: FastAPI) -> None:
     for each in _KINDS:
@@ -64,6 +67,8 @@ async def _domain_error(request: Request, error: errors.CronledgerError) -> Resp
     kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
     found = [FieldError(field=error.field, message=error.message, remedy=error.remedy)] if error.field else []
     headers = _RETRY_AFTER if kind.status == Kind.STORE_UNAVAILABLE.status else None
+    if kind is Kind.STORE_UNAVAILABLE:
+        _log.warning("the database is away", path=request.url.path, cause=repr(error.__cause__))
     return problem(request, kind, error.message, remedy=error.remedy, errors=found, headers=headers)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal_column, select, text, type_coerce
+from sqlalchemy import ColumnElement, func, literal, literal_column, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.audit_tables import due_counts
@@ -15,12 +15,14 @@ from app.db.spans import as_span
 from app.db.spreads import as_outcomes, outcomes_query
 from app.db.tables import cron_jobs, job_runs, job_spans, job_versions
 from app.db.types import UtcDateTime
-from app.domain.audit import Gap
+from app.domain.audit import HOUR, Gap
 from app.domain.history import StoredVersion
 from app.domain.identity import first_id, ledger_window
 from app.domain.run import COUNTED
 from app.domain.span import Span
 from app.domain.stats import Outcomes
+
+_WHOLE_HOUR = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,12 @@ class StatsRepository:
         return found
 
     def _hour(self) -> ColumnElement[datetime]:
-        """The hour in which a run stands, as `due_counts` has it."""
+        """The hour in which a run stands, as `due_counts` has it. With date_trunc and a zone it takes twice as long."""
         at = job_runs.c.ledger_at
         if self._dialect == "postgresql":
-            return func.date_trunc("hour", at, "UTC", type_=UtcDateTime)
+            return func.date_bin(
+                HOUR, at, literal(_WHOLE_HOUR, UtcDateTime), type_=UtcDateTime
+            )  # date_trunc takes longer
         return type_coerce(func.substr(at, 1, 13).concat(literal_column("':00:00.000000'")), UtcDateTime)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
+from structlog.testing import capture_logs
 
 from app.db.engine import connect
 from tests.api.building import JOB, build_app, build_scheduler, build_services, client_of, create, problem
@@ -107,6 +108,14 @@ async def test_every_bad_field_is_told(detached: AsyncClient) -> None:
     said = problem(answer, 422, "invalid-input")
     assert {error["field"] for error in said["errors"]} == {"name", "endpoint", "extra", "timeout_seconds"}
     assert all(error["message"] for error in said["errors"])
+
+
+async def test_why_the_database_is_away_is_logged(detached: AsyncClient) -> None:
+    with capture_logs() as logged:
+        answer = await detached.get("/v1/jobs")
+    problem(answer, 503, "store-unavailable")
+    [told] = [entry for entry in logged if entry["event"] == "the database is away"]
+    assert (told["path"], "refused" in told["cause"].lower()) == ("/v1/jobs", True)
 
 
 async def test_a_fault_comes_with_its_remedy(detached: AsyncClient) -> None:

@@ -36,8 +36,11 @@ async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was
     runs = await api.runs(backfill_id=made["id"])
     assert instants(runs) == [FIRST + timedelta(days=day) for day in range(365)]
     calls = Counter(call.headers["Idempotency-Key"] for call in sink.calls)
-    assert set(calls) == {run["id"] for run in runs}
-    assert calls == {run["id"]: run["attempt"] for run in runs}
+    attempts = {run["id"]: run["attempt"] for run in runs}
+    assert set(calls) == set(attempts)
+    # An attempt counts from its start on, and the replica may have been killed before the call had left.
+    assert all(calls[run] <= attempts[run] for run in calls)
+    assert 2 in attempts.values()
     assert sum(calls.values()) <= 365 + AT_A_TIME
     assert 1 < sink.most_at_once <= AT_A_TIME
     assert {call.headers["Cronledger-Trigger"] for call in sink.calls} == {"backfill"}

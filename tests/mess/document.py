@@ -14,7 +14,7 @@ _DOCUMENT = Path(__file__).parents[2] / "docs" / "explain.md"
 _BEGIN, _END = "<!-- make mess -->\n", "<!-- make mess ends -->\n"
 
 _TROUBLES = {
-    "books": 'An excluded day: `5,55 0,23 * * *`, `exclude: ["2026-10-24"]`, `ends_at` 00:30.',
+    "books": 'An excluded day: `5,55 0,23 * * *`, `exclude: ["2037-10-24"]`, `ends_at` 00:30.',
     "skip": "An overlap, with `overlap: skip`: `0,5,10,15 10 0 * * *`, and a target that answers after twelve seconds.",
     "queue": "The same with `overlap: queue`.",
     "move": "A pause, from just after 00:10 to 00:10:12.",

@@ -49,7 +49,7 @@ _STORM = [
 ]
 
 DUE: dict[str, list[Told]] = {
-    "books": [("23:55", "skipped", "Skipped: the job leaves it out by 2026-10-24."), *_on_time("00:05")],
+    "books": [("23:55", "skipped", "Skipped: the job leaves it out by 2037-10-24."), *_on_time("00:05")],
     "skip": [
         (
             "00:10",
@@ -170,7 +170,7 @@ BESIDE: dict[str, list[Told]] = {
             "not_due",
             (
                 f"Not due under version 1 (30 2 * * *, Europe/Berlin), {_IN_FORCE} {_TWICE} first. The nearest due"
-                " instants are {00:30} before it, and 2026-10-26T01:30:00Z after it."
+                " instants are {00:30} before it, and 2037-10-26T01:30:00Z after it."
             ),
         )
     ],

@@ -18,8 +18,8 @@ STORMS = [f"storm-{number}" for number in range(1, 11)]
 JOBS: dict[str, dict[str, Any]] = {
     "books": {
         "schedule": "5,55 0,23 * * *",
-        "exclude": ["2026-10-24"],
-        "ends_at": "2026-10-25T00:30:00Z",
+        "exclude": ["2037-10-24"],
+        "ends_at": "2037-10-25T00:30:00Z",
     },
     "skip": {"schedule": _SECONDS, "overlap": "skip"},
     "queue": {"schedule": _SECONDS, "overlap": "queue"},

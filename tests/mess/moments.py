@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from tests.mess.clock import Clock
 
-EVENING, NIGHT = date(2026, 10, 24), date(2026, 10, 25)
+# Later than any machine's clock: where a signal interrupts libfaketime, PostgreSQL is told the machine's time, and a
+# timeout that is not due yet by the clock it was set by must not be over by the other.
+EVENING, NIGHT = date(2037, 10, 24), date(2037, 10, 25)
 _NOON = 12
 
 
 def instant(text: str) -> datetime:
-    """Of `HH:MM` or `HH:MM:SS` in UTC, in the night from the 24th to the 25th of October 2026."""
+    """Of `HH:MM` or `HH:MM:SS` in UTC, in the night from the 24th to the 25th of October 2037."""
     clock = time.fromisoformat(text)
     return datetime.combine(EVENING if clock.hour >= _NOON else NIGHT, clock, UTC)
 

@@ -13,7 +13,7 @@ from tests.mess.night import Night
 from tests.mess.pattern import Pattern
 from tests.mess.target import Target
 
-ALL_NIGHT = "2026-10-24T23:50:00Z/2026-10-25T01:31:00Z"
+ALL_NIGHT = "2037-10-24T23:50:00Z/2037-10-25T01:31:00Z"
 
 
 @dataclass
