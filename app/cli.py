@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from app.config import Settings
-from app.domain.errors import StoreUnavailable
+from app.domain.errors import CronledgerError, ReleaseTooOld, StoreUnavailable
 from app.domain.instants import rfc3339
 from app.logs import configure_logs
 
@@ -54,6 +55,7 @@ def serve(
     )
     # The server repeats a signal that it caught once all is over; the default answer to SIGTERM is not status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _prepare(settings.database_url)
     bound = config.bind_socket()
     url = f"http://{settings.host}:{bound.getsockname()[1]}"
     typer.echo(f"Cronledger serves on {url}; its documentation is at {url}{settings.docs_url}", err=True)
@@ -61,6 +63,17 @@ def serve(
     server.run(sockets=[bound])
     if not server.started:
         sys.exit(3)
+
+
+def _prepare(database_url: str) -> None:
+    """What the server would do as it starts, which buries the reason why it can't under a long traceback."""
+    from app.db.migrate import upgrade  # noqa: PLC0415  # see serve
+
+    try:
+        upgrade(database_url)
+    except CronledgerError as error:
+        structlog.get_logger().error("can't start", reason=str(error), cause=repr(error.__cause__))
+        raise typer.Exit(3) from None
 
 
 @main.command()
@@ -82,6 +95,8 @@ def migrate(
         renewed = upgrade.upgrade(settings.database_url)
     except StoreUnavailable as error:
         raise SystemExit(f"{error.message} {error.__cause__}") from None
+    except ReleaseTooOld as error:
+        raise SystemExit(f"{error}") from None
     typer.echo(f"The database is up to date; next times computed for {renewed} jobs.")
 
 
@@ -110,7 +125,7 @@ def recover(
         done = recover_database(settings.database_url, until, timedelta(seconds=settings.lease_seconds))
     except StoreUnavailable as error:
         raise SystemExit(f"{error.message} {error.__cause__}") from None
-    except (Conflict, InvalidInput) as error:
+    except (Conflict, InvalidInput, ReleaseTooOld) as error:
         raise SystemExit(f"{error}") from None
     typer.echo(f"What stands in the ledger up to {rfc3339(until)} and had not ended:")
     typer.echo(f"  jobs that go on after it:              {done.jobs}")

@@ -19,15 +19,24 @@ from app.db import audit_tables, trace_tables  # noqa: F401  # their tables are 
 from app.db.engine import Database, connect
 from app.db.event_triggers import missing_event_triggers
 from app.db.partitions import EVENTS, PARTITIONED, ensure_partitions
+from app.db.schema_level import Standing, find_standing
 from app.db.tables import metadata
+from app.domain.errors import ReleaseTooOld
 
 T = TypeVar("T")
-_SCRIPTS = Path(__file__).parents[2] / "alembic"
+SCRIPTS = Path(__file__).parents[2] / "alembic"
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Run what is missing, then make the partitions of the days ahead. Twice does no harm."""
-    command.upgrade(_config(url), revision)
+    """Run what is missing, then make the partitions of the days ahead. Twice does no harm.
+
+    Raises ReleaseTooOld where a later release has removed what this one uses.
+    """
+    standing = asyncio.run(_with(url, standing_of))
+    if standing is Standing.CLOSED:
+        raise ReleaseTooOld(remedy="Start the later release, or restore the backup that was made before it.")
+    if standing is Standing.BEHIND:
+        command.upgrade(_config(url), revision)
     asyncio.run(_with(url, ensure_partitions))
 
 
@@ -40,15 +49,14 @@ def differences(url: str) -> list[str]:
     return asyncio.run(_with(url, _differences))
 
 
-async def is_current(database: Database) -> bool:
-    """Whether the database stands at the newest migration."""
+async def standing_of(database: Database) -> Standing:
     async with database.read() as connection:
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision()) == head()
+        return await connection.run_sync(find_standing, scripts())
 
 
 @cache
-def head() -> str | None:
-    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
+def scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(SCRIPTS))
 
 
 async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -77,6 +85,6 @@ def is_ours(_item: object, name: str | None, kind: str, _reflected: object, _oth
 
 def _config(url: str) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     config.attributes["url"] = url
     return config

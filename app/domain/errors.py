@@ -114,3 +114,7 @@ class StoreUnavailable(CronledgerError):
 
 class TooManyStreams(CronledgerError):
     """As many streams of events are open as this replica may have."""
+
+
+class ReleaseTooOld(CronledgerError):
+    """A later release has removed from the database what this one uses."""

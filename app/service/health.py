@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 
 from app.db.engine import Database
-from app.db.migrate import is_current
+from app.db.migrate import standing_of
+from app.db.schema_level import Standing
 from app.db.transaction import reading
 from app.domain.errors import StoreUnavailable
 from app.domain.replica import Role
@@ -40,23 +41,22 @@ async def database_reached(database: Database) -> bool:
 
 
 async def _database_checks(database: Database) -> list[Check]:
-    """Reached within bounds, and at the newest migration."""
-    current = False
+    """Reached within bounds, and with a schema on which this release can run."""
     reached = await database_reached(database)
-    if reached:
-        current = await _migrated(database)
+    standing = await _standing(database) if reached else None
+    usable = standing is not None and standing.usable
     return [
         Check("database", reached, "reached" if reached else f"not reached within {BOUND:g} s"),
-        Check("migrations", current, "current" if current else "not at the newest" if reached else "not known"),
+        Check("migrations", usable, "not known" if standing is None else standing.value),
     ]
 
 
-async def _migrated(database: Database) -> bool:
+async def _standing(database: Database) -> Standing | None:
     try:
         async with asyncio.timeout(BOUND):
-            return await is_current(database)
+            return await standing_of(database)
     except (StoreUnavailable, TimeoutError):
-        return False
+        return None
 
 
 def _scheduler_checks(scheduler: SchedulerService) -> list[Check]:

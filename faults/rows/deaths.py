@@ -84,7 +84,7 @@ async def _die(scene: World, point: Point) -> list[Death]:
     """The next death comes when the runs of this one have gone to the other replica."""
     victim = Replica(scene.url, SETTINGS, environment={"FAULTS_DIE_AT": point.name}, module="faults.replica")
     scene.replicas.append(victim)
-    victim._process = await asyncio.to_thread(victim._spawn)
+    await victim.launch()
     line = await asyncio.to_thread(victim.process.wait_for_line, DIED, timeout=60)
     scene.mark(point.name)
     scene.replicas.remove(victim)

@@ -57,7 +57,7 @@ async def test_a_replica_that_shuts_down_is_unready_at_once(client: AsyncClient,
 
 async def test_a_database_that_is_not_migrated_is_told(client: AsyncClient, database: Database) -> None:
     async with database.begin() as connection:
-        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'older'")
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '20261124_ledger'")
     _, _, held = await checks(client)
     assert (held["database"], held["migrations"]) == (True, False)
 

@@ -9,6 +9,7 @@ from sqlalchemy import inspect
 
 from app.db import migrate
 from app.db.engine import connect
+from app.db.schema_level import Standing
 from app.db.tables import cron_jobs
 from app.service.upgrade import upgrade
 from tests.db.building import Ledger, opened
@@ -21,6 +22,7 @@ TABLES = {
     "backfills",
     "calendars",
     "cron_jobs",
+    "cronledger_schema",
     "due_counts",
     "events",
     "idempotency_keys",
@@ -48,18 +50,18 @@ async def _differences(ledger: Ledger) -> list[str]:
 async def test_the_migrations_add_up_to_the_tables(ledger: Ledger) -> None:
     assert await _differences(ledger) == []
     assert await _tables(ledger) == TABLES
-    assert await migrate.is_current(ledger.database)
+    assert await migrate.standing_of(ledger.database) is Standing.CURRENT
 
 
 async def test_up_and_down_and_up_again(empty_database_url: str) -> None:
     async with opened(empty_database_url, None) as ledger:
         await asyncio.to_thread(migrate.upgrade, ledger.url)
-        assert await migrate.is_current(ledger.database)
+        assert await migrate.standing_of(ledger.database) is Standing.CURRENT
         await ledger.create("kept", enabled=False)
         await ledger.close()
         await asyncio.to_thread(migrate.downgrade, ledger.url, "base")
         assert await _tables(ledger) == {"alembic_version", "cron_jobs"}
-        assert not await migrate.is_current(ledger.database)
+        assert await migrate.standing_of(ledger.database) is Standing.BEHIND
         await ledger.close()
         await asyncio.to_thread(upgrade, ledger.url)
         assert await _differences(ledger) == []
@@ -98,7 +100,7 @@ async def test_a_second_upgrade_does_nothing(ledger: Ledger) -> None:
 
 async def test_a_database_that_was_not_migrated_is_not_current(empty_database_url: str) -> None:
     async with opened(empty_database_url, None) as ledger:
-        assert not await migrate.is_current(ledger.database)
+        assert await migrate.standing_of(ledger.database) is Standing.BEHIND
 
 
 async def test_partitions_are_made_two_weeks_ahead(postgres: Ledger) -> None:
@@ -128,6 +130,7 @@ async def test_a_migration_waits_for_another_however_long_that_takes(
 ) -> None:
     patience = 0.3
     monkeypatch.setattr(connect, "__kwdefaults__", {**(connect.__kwdefaults__ or {}), "patience": patience})
+    await asyncio.to_thread(migrate.downgrade, postgres.url, "-1")
     async with gate(postgres.url, "SELECT pg_advisory_xact_lock(hashtext('cronledger migrations'))") as held:
         migrating = asyncio.create_task(asyncio.to_thread(migrate.upgrade, postgres.url))
         await held.until_waiting(1)

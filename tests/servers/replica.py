@@ -45,8 +45,12 @@ class Replica:
 
     async def start(self, *, timeout: float = 15) -> None:
         """Start it, and return when it is ready. Raises AssertionError with its output when it does not get there."""
-        self._process = await asyncio.to_thread(self._spawn)
+        await self.launch()
         await asyncio.to_thread(self._wait_until_ready, timeout)
+
+    async def launch(self) -> None:
+        """Start it, whether or not it gets ready."""
+        self._process = await asyncio.to_thread(self._spawn)
 
     async def terminate(self, *, timeout: float = 35) -> int:
         """The exit status after a SIGTERM."""
