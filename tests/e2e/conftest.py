@@ -1,13 +1,16 @@
-"""What holds after every test with replicas as processes, whatever was done to them."""
+"""Replicas in this process, in time that the test moves; and what holds after every test with replicas as processes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from app.domain.clock import FakeClock
 from tests.e2e.audited import nothing_is_unaccounted
+from tests.unit.scheduler.building import NOON
+from tests.unit.scheduler.replica import Replica, ServerClock, running
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +21,19 @@ def everything_is_accounted_for(request: pytest.FixtureRequest) -> Iterator[None
     yield
     if url is not None:
         asyncio.run(nothing_is_unaccounted(url, None))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def server(clock: FakeClock) -> ServerClock:
+    return ServerClock(clock)
+
+
+@pytest.fixture
+async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
+    async with running(database_url, clock, server) as started:
+        yield started

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from app.domain.callback import Said
 from app.domain.clock import FakeClock
 from app.domain.policies import AsyncCompletion, Policies
 from app.domain.retry import Retry
 from app.domain.run import Call, Outcome
 from app.service.callbacks import CallbackService
-from tests.unit.scheduler.building import NOON, SECOND
+from tests.unit.scheduler.building import SECOND
 from tests.unit.scheduler.fake_target import FakeTarget
 from tests.unit.scheduler.replica import Replica, ServerClock, running
 
@@ -20,16 +18,6 @@ ACCEPTED = Outcome(error=None, status_code=202, accepted=True)
 LATER = Policies(async_completion=AsyncCompletion(timeout_seconds=20), retry=Retry(jitter=False))
 SOON = 1.5 * SECOND
 """How late it may be seen that no callback has come."""
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
 
 
 def accepting() -> FakeTarget:

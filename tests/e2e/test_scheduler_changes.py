@@ -20,26 +20,10 @@ POLL, COMPARE = 5, 30
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
 async def other(database_url: str, server: ServerClock) -> AsyncIterator[Ledger]:
     """Another process, whose scheduler this replica doesn't hear."""
     async with opened(database_url, server) as ledger:
         yield ledger
-
-
-@pytest.fixture
-async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
-    async with running(database_url, clock, server) as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,23 +10,7 @@ import pytest
 from app.domain.clock import FakeClock
 from tests.db.building import every_instant_is_accounted_for, states
 from tests.unit.scheduler.building import HOUR, MINUTE, NOON, SECOND
-from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
-async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
-    async with running(database_url, clock, server) as started:
-        yield started
+from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock
 
 
 def instants(count: int, step: timedelta = MINUTE) -> list[datetime]:

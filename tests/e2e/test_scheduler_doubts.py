@@ -12,33 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.partitions import ensure_partitions
-from app.domain.clock import FakeClock
 from tests.db.building import every_instant_is_accounted_for
 from tests.unit.scheduler.building import MINUTE, NOON, pass_time
 from tests.unit.scheduler.fake_store import away
-from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
+from tests.unit.scheduler.replica import LOOPS, Replica
 
 AT_ONCE = 2
 """Seconds: what went back is pending, and pending runs are looked for every second, once they are overdue by one."""
 
 WAITING = 2
 """Loops: the one whose transaction is not answered, and the looks at doubtful commits, which wait for it."""
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
-async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
-    async with running(database_url, clock, server) as started:
-        yield started
 
 
 class AnswersLate:

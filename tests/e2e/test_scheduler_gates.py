@@ -22,16 +22,6 @@ from tests.unit.scheduler.replica import LOOPS, Replica, ServerClock, running
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
 async def pair(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[tuple[Replica, Replica]]:
     async with (
         running(database_url, clock, server, target=FakeTarget(holding=True)) as one,

@@ -18,16 +18,6 @@ LEASE = 30
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
 async def pair(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[tuple[Replica, Replica]]:
     one = running(database_url, clock, server)
     other = running(database_url, clock, server, target=FakeTarget(holding=True))

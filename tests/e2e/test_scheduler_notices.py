@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 from app.domain.clock import FakeClock
 from app.domain.notice import Event, Notify
 from app.domain.policies import Policies
 from app.domain.retry import Retry
 from app.domain.run import Call, Outcome, Trigger
-from tests.unit.scheduler.building import MINUTE, NOON
+from tests.unit.scheduler.building import MINUTE
 from tests.unit.scheduler.fake_target import OK, FakeTarget
 from tests.unit.scheduler.replica import Replica, ServerClock, running
 
 OPS = "http://ops.example/told"
 RULE = Notify(on=tuple(Event), endpoint=OPS)
 TOLD = Policies(retry=Retry(max_attempts=1), pause_after_failures=3, notify=(RULE,))
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
 
 
 class Failing(FakeTarget):

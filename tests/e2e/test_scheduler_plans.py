@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,22 +18,6 @@ from tests.unit.scheduler.replica import Replica, ServerClock, running
 
 LATEST, EARLIEST, ALL, SKIP = MisfirePolicy
 GAP_END = datetime(2027, 3, 28, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
-async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
-    async with running(database_url, clock, server) as started:
-        yield started
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from app.scheduler.runner import SHUT_DOWN
 from app.target.address import Targets
 from app.target.caller import HttpTarget
 from tests.db.building import states
-from tests.unit.scheduler.building import NOON, SECOND
+from tests.unit.scheduler.building import SECOND
 from tests.unit.scheduler.fake_target import OK, FakeTarget
 from tests.unit.scheduler.replica import Replica, ServerClock, running
 from tests.unit.target.servers import Server
@@ -29,16 +29,6 @@ SOON = 0.5 * SECOND
 
 LATE = 1.5 * SECOND
 """How late a run may be called that another replica took up."""
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
 
 
 class Answers:

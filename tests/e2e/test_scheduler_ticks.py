@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-
-import pytest
 
 from app.domain.clock import FakeClock
 from app.domain.policies import Overlap, Policies
@@ -17,22 +14,6 @@ from tests.unit.scheduler.building import NOON, SECOND
 from tests.unit.scheduler.replica import Replica, ServerClock, running
 
 SECONDLY = "* * * * * *"
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
-
-
-@pytest.fixture
-async def replica(database_url: str, clock: FakeClock, server: ServerClock) -> AsyncIterator[Replica]:
-    async with running(database_url, clock, server) as started:
-        yield started
 
 
 async def test_each_instant_is_called_once_and_the_ledger_says_so(replica: Replica) -> None:
