@@ -35,7 +35,7 @@ run: install ## migrate the database and serve on 127.0.0.1; another port with P
 test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
 
-test-deploy: install ## the deployment's topology: two replicas and PostgreSQL behind a real nginx, which must be installed
+test-deploy: install ## two replicas behind a real nginx, and before a real PgBouncer; both must be installed
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 mess: install ## a night that goes wrong with two replicas, and what explain says of it; libfaketime must be installed

@@ -17,7 +17,7 @@ from app.api.application import build_api
 from app.config import Settings
 from app.db import migrate
 from app.db.cancellations import CancellationSource
-from app.db.changes import PostgresChangeFeed
+from app.db.changes import change_feed
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database, connect
 from app.db.job_rows import JobRowSource
@@ -104,8 +104,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
 
 
 def build_scheduler(settings: Settings, database: Database, target: Target, metrics: Metrics) -> SchedulerService:
-    """Without LISTEN, the poll and the comparison see what others changed, so they come at the same pace."""
-    listens = database.dialect == "postgresql"
+    """Where nothing is told, the poll and the comparison see what others changed, so they come at the same pace."""
+    feed = change_feed(settings.database_url)
     ports = Ports(
         jobs=JobRowSource(database),
         claims=ClaimTransaction(database),
@@ -118,7 +118,7 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         keeper=Housekeeping(database, settings.kept),
         audit=Auditor(database),
         target=target,
-        feed=PostgresChangeFeed(settings.database_url) if listens else None,
+        feed=feed,
     )
     options = Options(
         hostname=socket.gethostname(),
@@ -126,7 +126,7 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         per_host_concurrency=settings.per_host_concurrency,
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
-        compare_seconds=settings.compare_seconds if listens else settings.poll_seconds,
+        compare_seconds=settings.compare_seconds if feed else settings.poll_seconds,
         grace_seconds=settings.takeover_grace_seconds,
         version=__version__,
         role=Role(settings.role),

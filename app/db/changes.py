@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import driver_url
+from app.db.pgbouncer import is_behind
 
 CHANNEL = "cronledger_jobs"
 _PING_SECONDS = 5.0
@@ -24,6 +25,13 @@ async def notify_change(connection: AsyncConnection, job_id: int | None) -> None
     """Tell every replica when the transaction commits; None says that many jobs changed."""
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_notify(CHANNEL, "" if job_id is None else str(job_id))))
+
+
+def change_feed(url: str) -> PostgresChangeFeed | None:
+    """None where nothing is told: LISTEN is PostgreSQL's, and takes a session of its own."""
+    asked = make_url(url)
+    listens = asked.get_backend_name() in {"postgresql", "postgres"} and not is_behind(asked)
+    return PostgresChangeFeed(url) if listens else None
 
 
 class PostgresChangeFeed:

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import URL, ColumnElement, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.db import pgbouncer
 from app.db.time import PostgresTime, SqliteTime, TimeSource, sqlite_clock_timestamp
 from app.domain.errors import StoreUnavailable
 
@@ -90,19 +92,23 @@ class Database:
             async with self.engine.connect() as connection:
                 yield await connection.execution_options(read_only=True)
 
-    @asynccontextmanager
-    async def apart(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of which each statement commits by itself. What is set on it must be reset, but for an error.
+    async def apart(self, statement: str, patience: float) -> None:
+        """On PostgreSQL: a statement that refuses to be in a transaction, and may take so many seconds.
 
-        Raises StoreUnavailable where the database can't be reached.
+        Raises StoreUnavailable as above, also where it took longer. It goes in one message: of several, PgBouncer may
+        give each to another session.
         """
         with _outages():
             async with self.engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
-                    yield await connection.execution_options(isolation_level="AUTOCOMMIT")
-                except BaseException:
-                    await connection.invalidate()
-                    raise
+                    await driver.execute(statement, timeout=patience)
+                except asyncpg.PostgresError as error:
+                    raise DBAPIError(statement, None, error) from error
+                except asyncpg.InterfaceError as error:
+                    raise InterfaceError(statement, None, error) from error
+                finally:
+                    await connection.invalidate()  # given up, it may be in the middle of anything
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -143,12 +149,15 @@ def connect(
     if target.get_backend_name() == "sqlite":
         return Database(_sqlite(target), time or SqliteTime())
     idle = {} if patience is None else {"idle_in_transaction_session_timeout": f"{patience * 1000:.0f}"}
+    settings = _SETTINGS | idle
+    bounced = pgbouncer.is_behind(make_url(url))
     engine = create_async_engine(
         target,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT,
-        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT, "server_settings": _SETTINGS | idle},
+        connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT}
+        | (pgbouncer.options(settings) if bounced else {"server_settings": settings}),
     )
     return Database(engine, time or PostgresTime())
 
@@ -158,7 +167,7 @@ def driver_url(url: str) -> URL:
 
     libpq's `sslmode` is `ssl` to that driver.
     """
-    parsed = make_url(url)
+    parsed = pgbouncer.without(make_url(url))
     query = {"ssl" if name == "sslmode" else name: value for name, value in parsed.query.items()}
     return parsed.set(drivername=_DRIVERS.get(parsed.get_backend_name(), parsed.drivername), query=query)
 

@@ -35,7 +35,7 @@ async def day_of(ledger: Ledger, *days: datetime) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", ("SET lock_timeout = '50ms'",))
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
 
 
 async def test_a_whole_day_goes_and_is_not_made_again(postgres: Ledger) -> None:

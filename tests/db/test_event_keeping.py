@@ -142,7 +142,7 @@ async def test_a_day_that_is_held_up_goes_the_next_time_whoever_tends_then(
 ) -> None:
     await make_days(postgres, NOON - 4 * DAY, NOON - 3 * DAY, NOON)
     before = await days(postgres)
-    monkeypatch.setattr(aged_partitions, "PATIENCE", ("SET lock_timeout = '50ms'",))
+    monkeypatch.setattr(aged_partitions, "PATIENCE", 0.5)
     async with gate(postgres.url, "SELECT count(*) FROM events"):
         await EventKeeper(postgres.database).tend()
         assert await days(postgres) == before
