@@ -22,6 +22,16 @@ class Settings(BaseSettings):
         "`?pgbouncer=true` behind PgBouncer in transaction mode, or sqlite:///file",
     )
     database_pool: int = Field(default=10, ge=3, description="Connections that one replica keeps to the database")
+    redis_url: str = Field(
+        default="",
+        repr=False,
+        description="A Redis by which replicas wake each other: redis://, rediss:// or unix://; it decides nothing",
+    )
+    redis_prefix: str = Field(
+        default="cronledger",
+        pattern=r"^[\w.-]+$",
+        description="What its keys and channels begin with; services that share a Redis need one each",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     public_url: str = Field(

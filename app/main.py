@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api.application import build_api
 from app.config import Settings
+from app.coordination.coordinator import RedisCoordinator
 from app.db import migrate
 from app.db.cancellations import CancellationSource
 from app.db.changes import change_feed
@@ -29,8 +30,9 @@ from app.domain.errors import StoreUnavailable
 from app.domain.replica import Role
 from app.logs import configure_logs
 from app.metrics import Metrics
+from app.scheduler.observer import Observers
 from app.scheduler.options import Options
-from app.scheduler.ports import Ports, Target
+from app.scheduler.ports import NoAnnouncer, Ports, Target
 from app.scheduler.service import SchedulerService
 from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
@@ -83,7 +85,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     database = connect(settings.database_url, pool=settings.database_pool)
     target = HttpTarget(Targets(settings.targets), SystemClock(), __version__, public_url=settings.reached_at)
     metrics = Metrics()
-    scheduler = build_scheduler(settings, database, target, metrics)
+    redis = RedisCoordinator(settings.redis_url, settings.redis_prefix, SystemClock()) if settings.redis_url else None
+    scheduler = build_scheduler(settings, database, target, metrics, redis)
     services = build_services(settings, database, scheduler)
     metrics.watch(scheduler)
     await target.open()
@@ -91,6 +94,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
         await recompute(database)
         await services.switch.finish()
         await scheduler.start()
+        if redis is not None:
+            metrics.watch_redis(lambda: redis.up)
+            redis.start(lambda: scheduler.replica, scheduler.runner.running, scheduler.members_changed)
         # What has been loaded stays: walking all of it to find garbage would hold up calls that are due.
         gc.collect()
         gc.freeze()
@@ -99,13 +105,20 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     finally:
         services.events.close()
         await _stop(scheduler, settings.drain_seconds)
+        if redis is not None:
+            await redis.close()
         await target.close()
         await database.close()
 
 
-def build_scheduler(settings: Settings, database: Database, target: Target, metrics: Metrics) -> SchedulerService:
-    """Where nothing is told, the poll and the comparison see what others changed, so they come at the same pace."""
-    feed = change_feed(settings.database_url)
+def build_scheduler(
+    settings: Settings, database: Database, target: Target, metrics: Metrics, redis: RedisCoordinator | None = None
+) -> SchedulerService:
+    """Where the database tells nothing, the poll and the comparison see what others changed, at the same pace.
+
+    What Redis tells is not relied upon.
+    """
+    listening = change_feed(settings.database_url)
     ports = Ports(
         jobs=JobRowSource(database),
         claims=ClaimTransaction(database),
@@ -118,7 +131,8 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         keeper=Housekeeping(database, settings.kept),
         audit=Auditor(database),
         target=target,
-        feed=feed,
+        feed=listening or redis,
+        announcer=redis or NoAnnouncer(),
     )
     options = Options(
         hostname=socket.gethostname(),
@@ -126,12 +140,13 @@ def build_scheduler(settings: Settings, database: Database, target: Target, metr
         per_host_concurrency=settings.per_host_concurrency,
         lease_seconds=settings.lease_seconds,
         poll_seconds=settings.poll_seconds,
-        compare_seconds=settings.compare_seconds if feed else settings.poll_seconds,
+        compare_seconds=settings.compare_seconds if listening else settings.poll_seconds,
         grace_seconds=settings.takeover_grace_seconds,
         version=__version__,
         role=Role(settings.role),
     )
-    return SchedulerService(ports, options, SystemClock(), metrics)
+    observer = metrics if redis is None else Observers(metrics, redis)
+    return SchedulerService(ports, options, SystemClock(), observer)
 
 
 def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:

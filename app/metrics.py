@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_1_0_0,
@@ -72,6 +72,12 @@ class Metrics:
         self._registry.register(_SchedulerState(scheduler))
         loop = asyncio.get_running_loop()
         self._time_loop(loop, loop.time())
+
+    def watch_redis(self, up: Callable[[], bool]) -> None:
+        gauge = Gauge(
+            "cronledger_redis_up", "Whether Redis was reached when it was last tried", registry=self._registry
+        )
+        gauge.set_function(lambda: float(up()))
 
     def render(self, *, database_up: bool) -> tuple[bytes, str]:
         """The text of a scrape and its media type."""

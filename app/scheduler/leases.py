@@ -22,7 +22,8 @@ class Lease:
     """Renews itself well before it ends, buries those whose lease has ended, and takes over their runs.
 
     `on_lost` is called when this replica may no longer hold its runs, `on_taken` with what became of those of the dead,
-    `on_peers` with those that are alive. `vitals` are told with each heartbeat.
+    `on_peers` with those that are alive, `on_moved` when this one has joined or left. `vitals` are told with each
+    heartbeat.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Lease:
         on_lost: Callable[[], None],
         on_taken: Callable[[list[tuple[State, Trigger]]], None],
         on_peers: Callable[[list[Peer]], None] = lambda _: None,
+        on_moved: Callable[[], None] = lambda: None,
         vitals: Callable[[], Awaitable[Vitals]],
         version: str = "",
         role: Role = Role.ALL,
@@ -46,6 +48,7 @@ class Lease:
         self._on_lost = on_lost
         self._on_taken = on_taken
         self._on_peers = on_peers
+        self._on_moved = on_moved
         self._vitals = vitals
         self._version = version
         self._role = role
@@ -68,11 +71,13 @@ class Lease:
         asked = self._clock.monotonic()
         await self._store.join(self.replica, self._hostname, self._version, self._role)
         self._until = asked + self._seconds
+        self._on_moved()
         self._on_peers(await self._store.peers())
 
     async def leave(self) -> None:
         self._until = float("-inf")
         await self._store.leave(self.replica)
+        self._on_moved()
 
     async def _step(self) -> float:
         await self._renew()

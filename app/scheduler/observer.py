@@ -21,6 +21,29 @@ class Observer(Protocol):
         """A run that no call of this replica ended."""
 
 
+class Observers:
+    """Several, told in turn."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def claimed(self, claims: Claims) -> None:
+        for each in self._observers:
+            each.claimed(claims)
+
+    def recorded(self, run: Finished, became: State) -> None:
+        for each in self._observers:
+            each.recorded(run, became)
+
+    def discarded(self, run: Finished) -> None:
+        for each in self._observers:
+            each.discarded(run)
+
+    def ended(self, state: State, trigger: Trigger) -> None:
+        for each in self._observers:
+            each.ended(state, trigger)
+
+
 class NoObserver:
     """Measures nothing."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -184,6 +184,28 @@ class ChangeFeed(Protocol):
         ...
 
 
+class Announcer(Protocol):
+    """Tells other replicas what this one did. Hints alone: each call returns at once, and what it says may be lost."""
+
+    def jobs_changed(self, job_ids: Iterable[int]) -> None: ...
+
+    def many_changed(self) -> None: ...
+
+    def members_changed(self) -> None:
+        """It joined, or left."""
+        ...
+
+
+class NoAnnouncer:
+    """The database tells, or nobody does."""
+
+    def jobs_changed(self, job_ids: Iterable[int]) -> None: ...
+
+    def many_changed(self) -> None: ...
+
+    def members_changed(self) -> None: ...
+
+
 class Target(Protocol):
     """The outside world."""
 
@@ -208,3 +230,4 @@ class Ports:
     audit: Audit
     target: Target
     feed: ChangeFeed | None = None
+    announcer: Announcer = field(default_factory=NoAnnouncer)

@@ -43,6 +43,7 @@ class Runner:
         self._clock = clock
         self._covered = covered
         self._calls: dict[Held, asyncio.Task[Outcome]] = {}
+        self._started: dict[Held, Started] = {}
         self._notes: dict[Held, str] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -53,6 +54,10 @@ class Runner:
     def in_flight(self) -> set[Held]:
         """The starts whose calls are under way; a run may be among them twice, while a call that was cut ends."""
         return set(self._calls)
+
+    def running(self) -> list[Started]:
+        """The same, each with its call."""
+        return list(self._started.values())
 
     def launch(self, replica: UUID, runs: Iterable[Started]) -> None:
         """Where the lease ended before the start was known, the runs are left to those who take them over."""
@@ -79,12 +84,13 @@ class Runner:
         began, since = self._time.now(), self._clock.monotonic()
         task = asyncio.create_task(self._target.call(_in_time(started, began)))
         self._calls[started.held] = task
+        self._started[started.held] = started
         self._idle.clear()
         task.add_done_callback(partial(self._ended, started, began, since))
 
     def _ended(self, started: Started, began: datetime, since: float, task: asyncio.Task[Outcome]) -> None:
         """A callback, not the end of a coroutine: a task that is cancelled before its first step runs none of it."""
-        del self._calls[started.held]
+        del self._calls[started.held], self._started[started.held]
         note = self._notes.pop(started.held, SHUT_DOWN)
         took = timedelta(seconds=self._clock.monotonic() - since)
         self._recorder.put(Finished(started, _outcome(task), began, began + took, note))

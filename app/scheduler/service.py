@@ -48,6 +48,7 @@ class SchedulerService:
         observer = observer or NoObserver()
         self._clock = clock
         self._observer = observer
+        self._announcer = ports.announcer
         self.role = options.role
         self._claiming = True
         self._running = False
@@ -64,6 +65,7 @@ class SchedulerService:
             on_lost=self._lost,
             on_taken=self._taken,
             on_peers=self._met,
+            on_moved=ports.announcer.members_changed,
             vitals=self._vitals,
             version=options.version,
             role=options.role,
@@ -158,11 +160,18 @@ class SchedulerService:
 
     def jobs_changed(self, job_ids: Iterable[int]) -> None:
         """Told by the API of this process, after its commit."""
-        self.follower.reread(job_ids)
+        ids = list(job_ids)
+        self.follower.reread(ids)
+        self._announcer.jobs_changed(ids)
 
     def many_changed(self) -> None:
         """More jobs than are worth naming."""
         self.follower.compare_soon()
+        self._announcer.many_changed()
+
+    def members_changed(self) -> None:
+        """Another replica may have joined or left: the database knows."""
+        self.lease.loop.wake()
 
     def runs_queued(self, runs: Iterable[Queued]) -> None:
         """Told by the API of this process, after its commit: pending runs that may start at once."""

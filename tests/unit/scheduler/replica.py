@@ -14,7 +14,7 @@ from app.domain.clock import FakeClock
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.run import State, Trigger
 from app.scheduler.options import Options
-from app.scheduler.ports import ChangeFeed, Ports
+from app.scheduler.ports import Announcer, ChangeFeed, NoAnnouncer, Ports
 from app.scheduler.service import SchedulerService
 from app.service.jobs import JobService
 from app.service.runs import RunService
@@ -75,7 +75,9 @@ class Replica:
         clock: FakeClock,
         server: ServerClock,
         target: FakeTarget | None = None,
+        *,
         feed: ChangeFeed | None = None,
+        announcer: Announcer | None = None,
         **options: Any,
     ) -> None:
         self.clock, self.server = clock, server
@@ -95,6 +97,7 @@ class Replica:
             audit=self.ledger.auditor,
             target=self.target,
             feed=feed,
+            announcer=announcer or NoAnnouncer(),
         )
         self.service = SchedulerService(ports, Options(**options), clock, self.results)
         self._seen = asyncio.Event()

@@ -1,0 +1,137 @@
+"""Whoever tells the coordinator something goes on at once; what Redis misses meanwhile it is told later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import cast
+
+from redis.asyncio import Redis
+
+from app.coordination.coordinator import RedisCoordinator
+from app.coordination.names import Names
+from app.domain.claim import Started
+from app.domain.clock import SystemClock
+from app.domain.run import State
+from faults.proxy import Proxy
+from tests.coordination.building import AT, ME, finished, started
+from tests.e2e.client import eventually
+from tests.servers.redis import RedisProcess
+
+BOUND = 20.0
+
+
+class Rig:
+    """A coordinator, and the replica around it."""
+
+    def __init__(self, url: str, names: Names) -> None:
+        self.coordinator = RedisCoordinator(url, names.prefix, SystemClock())
+        self.running: list[Started] = []
+        self.members = asyncio.Event()
+
+    def start(self) -> None:
+        self.coordinator.start(lambda: ME, lambda: self.running, self.members.set)
+
+
+@asynccontextmanager
+async def rig(url: str, names: Names) -> AsyncIterator[Rig]:
+    made = Rig(url, names)
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.coordinator.close()
+
+
+def feed_of(of: Rig) -> AsyncGenerator[int | None]:
+    return cast("AsyncGenerator[int | None]", of.coordinator.listen())
+
+
+async def is_up(of: Rig) -> bool:
+    return of.coordinator.up
+
+
+async def is_away(of: Rig) -> bool:
+    return not of.coordinator.up
+
+
+async def is_there(client: Redis, key: str) -> bool:
+    return await client.get(key) is not None
+
+
+async def test_a_change_is_heard_by_another_replica(shared_redis: RedisProcess, names: Names) -> None:
+    async with (
+        rig(shared_redis.url, names) as one,
+        rig(shared_redis.url, names) as other,
+        aclosing(feed_of(other)) as changes,
+        asyncio.timeout(BOUND),
+    ):
+        assert await anext(changes) is None
+        one.coordinator.jobs_changed([3, 1])
+        assert [await anext(changes), await anext(changes)] == [1, 3]
+        one.coordinator.many_changed()
+        assert await anext(changes) is None
+
+
+async def test_a_change_while_redis_was_away_is_told_when_it_is_back(shared_redis: RedisProcess, names: Names) -> None:
+    proxy = Proxy(shared_redis.port)
+    port = await proxy.start()
+    try:
+        async with (
+            rig(f"redis://127.0.0.1:{port}", names) as one,
+            rig(shared_redis.url, names) as other,
+            aclosing(feed_of(other)) as changes,
+            asyncio.timeout(BOUND),
+        ):
+            assert await anext(changes) is None
+            await eventually(lambda: is_up(one), timeout=BOUND)
+            proxy.there.cut()
+            await eventually(lambda: is_away(one), timeout=BOUND)
+            one.coordinator.jobs_changed([7])
+            proxy.there.mend()
+            assert await anext(changes) == 7
+    finally:
+        await proxy.stop()
+
+
+async def test_a_replica_that_joins_or_leaves_wakes_the_others(shared_redis: RedisProcess, names: Names) -> None:
+    async with rig(shared_redis.url, names) as one, rig(shared_redis.url, names) as other, asyncio.timeout(BOUND):
+        await other.members.wait()
+        for _ in range(2):
+            other.members.clear()
+            one.coordinator.members_changed()
+            await other.members.wait()
+
+
+async def test_what_runs_is_marked_and_gone_when_its_replica_is(
+    shared_redis: RedisProcess, client: Redis, names: Names
+) -> None:
+    run = started()
+    async with rig(shared_redis.url, names) as one:
+        one.running.append(run)
+        await eventually(lambda: is_there(client, names.running(run.call.run_id)), timeout=BOUND)
+        assert await is_there(client, names.replica(ME))
+    assert not await is_there(client, names.running(run.call.run_id))
+    assert not await is_there(client, names.replica(ME))
+
+
+async def test_the_last_run_of_a_job_is_remembered(shared_redis: RedisProcess, client: Redis, names: Names) -> None:
+    async with rig(shared_redis.url, names) as one:
+        for seconds in (1, 2, 0):
+            one.coordinator.recorded(finished("job", AT + timedelta(seconds=seconds)), State.SUCCEEDED)
+    assert await client.get(names.last_run("job")) == (AT + timedelta(seconds=2)).isoformat(timespec="microseconds")
+
+
+async def test_two_prefixes_share_a_redis(shared_redis: RedisProcess, names: Names) -> None:
+    async with (
+        rig(shared_redis.url, names) as one,
+        rig(shared_redis.url, Names(f"{names.prefix}.b")) as other,
+        aclosing(feed_of(other)) as changes,
+        asyncio.timeout(BOUND),
+    ):
+        await anext(changes)
+        one.coordinator.jobs_changed([1])
+        other.coordinator.jobs_changed([2])
+        assert await anext(changes) == 2
