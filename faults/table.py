@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from faults.outcome import Outcome
-from faults.rows import clocks, crashes, database, deaths, listeners, load, network, rolling, standby
+from faults.rows import clocks, crashes, database, deaths, listeners, load, network, redis, rolling, standby
 
 
 class Form(Protocol):
@@ -37,6 +37,7 @@ TABLE = [
     Entry("F9", "rolling restart behind nginx at 200 requests a second", rolling.restart, alone=True),
     Entry("F10", "all replicas down for three hours", clocks.outage),
     Entry("F11", "standby promoted, synchronous replication", standby.promoted),
+    Entry("F12", "Redis killed, flushed, and slow by 5 s", redis.broken),
     Entry("F13", "disk full on PostgreSQL's volume, then freed", database.full_disk),
     Entry("F14", "targets that hang, reset and drip, under load", load.bad_targets, alone=True),
 ]

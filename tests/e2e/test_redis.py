@@ -1,0 +1,79 @@
+"""Redis that is killed, flushed or slow, under real replicas: nobody waits for it, and nothing depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from faults.proxy import Proxy
+from tests.e2e.client import Api, assert_no_gap, eventually, instants, repeated
+from tests.servers.redis import RedisProcess, running_redis
+from tests.servers.replica import Replicas
+from tests.servers.sink import Sink
+
+DELAY = 5.0
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisProcess]:
+    with running_redis() as started:
+        yield started
+
+
+@pytest.fixture
+async def proxy(redis_server: RedisProcess) -> AsyncIterator[Proxy]:
+    made = Proxy(redis_server.port)
+    yield made
+    await made.stop()
+
+
+async def test_with_redis_killed_flushed_and_slow_nothing_is_late_missed_or_twice(
+    database_url: str, redis_server: RedisProcess, proxy: Proxy, replicas: Replicas, sink: Sink
+) -> None:
+    settings = {"REDIS_URL": f"redis://127.0.0.1:{await proxy.start()}", "POLL_SECONDS": "1", "LEASE_SECONDS": "3"}
+    url = database_url if database_url.startswith("sqlite") else f"{database_url}?pgbouncer=true"
+    one, other = [Api((await replicas.start(url, settings)).url) for _ in range(2)]
+    await one.create("steady", f"{sink.url}/steady", overlap="allow")
+    await eventually(lambda: all_say(1, one, other))
+
+    redis_server.process.kill()
+    await eventually(lambda: all_say(0, one, other))
+    await goes_on("killed", one, other, sink)
+    redis_server.start()
+    await eventually(lambda: all_say(1, one, other))
+
+    await asyncio.to_thread(redis_server.flush)
+    await goes_on("flushed", one, other, sink)
+
+    proxy.there.seconds = DELAY
+    await goes_on("slow", one, other, sink)
+    await eventually(lambda: all_say(0, one, other))
+
+    assert_no_gap(instants([run for run in await one.runs() if run["job_name"] == "steady"]))
+    assert not repeated([call for call in sink.calls if call.path == "/steady"])
+    assert Counter(run["state"] for run in await one.runs(state="missed")) == {}
+    for api in (one, other):
+        assert (await api.get("/readyz"))["status"] == "ready"
+        await api.close()
+
+
+async def goes_on(name: str, one: Api, other: Api, sink: Sink) -> None:
+    """A job is made and changed through either replica sooner than a slow Redis would say anything, and is called."""
+    async with asyncio.timeout(DELAY - 1):
+        await one.create(name, f"{sink.url}/{name}")
+        await eventually(lambda: knows(other, name))
+        await other.request("PATCH", f"/v1/jobs/{name}", json={"description": "changed"})
+    await sink.wait_for(2, path=f"/{name}")
+    await other.delete(name)
+
+
+async def knows(api: Api, name: str) -> bool:
+    return name in await api.entries()
+
+
+async def all_say(up: int, *replicas: Api) -> bool:
+    told = [(await replica.request("GET", "/metrics")).text for replica in replicas]
+    return all(f"\ncronledger_redis_up {up}.0" in text for text in told)
