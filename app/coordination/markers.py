@@ -22,13 +22,13 @@ class Markers:
         """Set and renew what there is now, delete what was there before. A marker that was flushed is set again."""
         held = {self._names.replica(replica): str(replica)}
         held |= {self._names.running(each.call.run_id): _token(replica, each) for each in running}
-        gone = [release(*each) for each in self._held.items() - held.items()]
+        gone = dict(self._held.items() - held.items())
         self._held = held
-        return [*gone, *(hold(*each) for each in held.items())]
+        return [*release(gone), *hold(held)]
 
     def farewell(self) -> list[Command]:
         gone, self._held = self._held, {}
-        return [release(*each) for each in gone.items()]
+        return release(gone)
 
 
 def _token(replica: UUID, started: Started) -> str:

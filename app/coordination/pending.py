@@ -45,7 +45,7 @@ class Pending:
             told.append(publish(names.changes, sorted(self.changed)))
         if self.members:
             told.append(publish(names.members, ()))
-        return [*told, *(advance(names.last_run(job), at) for job, at in self.last_runs.items())]
+        return told + advance({names.last_run(job): at for job, at in self.last_runs.items()})
 
 
 def changes_in(message: str | None) -> list[int | None]:
