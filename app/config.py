@@ -14,7 +14,7 @@ _EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # compared, not bound
 class Settings(BaseSettings):
     """What an operator may set; the table in the README is made from these fields."""
 
-    model_config = SettingsConfigDict(env_prefix="CRONLEDGER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="CRONLEDGER_", extra="ignore", hide_input_in_errors=True)
 
     database_url: str = Field(
         default="sqlite+aiosqlite:///var/cronledger.db",
@@ -24,7 +24,8 @@ class Settings(BaseSettings):
     database_pool: int = Field(default=10, ge=3, description="Connections that one replica keeps to the database")
     redis_url: str = Field(
         default="",
-        repr=False,
+        repr=False,  # it may hold a password
+        pattern=r"^((rediss?|unix)://.+)?$",
         description="A Redis by which replicas wake each other: redis://, rediss:// or unix://; it decides nothing",
     )
     redis_prefix: str = Field(

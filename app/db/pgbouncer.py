@@ -12,14 +12,16 @@ from typing import Any
 import asyncpg
 from sqlalchemy import URL
 
+from app.domain.errors import InvalidInput
+
 _NAME = "pgbouncer"
 
 
 def is_behind(url: URL) -> bool:
-    """Whether the URL says so. Raises ValueError where it says neither true nor false."""
+    """Whether the URL says so. Raises InvalidInput where it says neither true nor false."""
     told = url.query.get(_NAME, "false")
     if told not in {"true", "false"}:
-        raise ValueError(f"pgbouncer={told} in the database's URL: it can be true or false.")
+        raise InvalidInput(f"The database's URL has pgbouncer={told}.", remedy="It can be true or false.")
     return told == "true"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.db.changes import change_feed
 from app.db.engine import connect, driver_url
+from app.domain.errors import InvalidInput
 
 URL = "postgresql://user@host/name"
 
@@ -29,5 +30,5 @@ def test_changes_are_told_where_there_are_sessions(url: str, *, told: bool) -> N
 
 
 def test_another_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="pgbouncer=maybe"):
+    with pytest.raises(InvalidInput, match="pgbouncer=maybe"):
         connect(f"{URL}?pgbouncer=maybe")

@@ -14,18 +14,7 @@ from app.domain.clock import FakeClock, SystemClock
 from tests.e2e.audited import nothing_is_unaccounted
 from tests.e2e.client import eventually
 from tests.servers.redis import RedisProcess, running_redis
-from tests.unit.scheduler.building import NOON
 from tests.unit.scheduler.replica import Replica, ServerClock, running
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
-
-
-@pytest.fixture
-def server(clock: FakeClock) -> ServerClock:
-    return ServerClock(clock)
 
 
 @pytest.fixture(scope="module")
