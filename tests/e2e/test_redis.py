@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from redis.asyncio import Redis
 
 from faults.proxy import Proxy
 from tests.e2e.client import Api, assert_no_gap, eventually, instants, repeated
@@ -77,3 +79,27 @@ async def knows(api: Api, name: str) -> bool:
 async def all_say(up: int, *replicas: Api) -> bool:
     told = [(await replica.request("GET", "/metrics")).text for replica in replicas]
     return all(f"\ncronledger_redis_up {up}.0" in text for text in told)
+
+
+async def test_others_can_see_what_runs_who_is_there_and_what_ran_last(
+    sqlite_url: str, redis_server: RedisProcess, replicas: Replicas, sink: Sink
+) -> None:
+    replica = await replicas.start(sqlite_url, {"REDIS_URL": redis_server.url, "REDIS_PREFIX": "mine"})
+    api = Api(replica.url)
+    await api.create("long", f"{sink.url}/hang")
+    await sink.wait_for(1)
+    async with Redis.from_url(redis_server.url, decode_responses=True) as redis:
+        await eventually(lambda: there_are(redis, "mine:running:*", 1))
+        [marker] = [json.loads(str(await redis.get(key))) async for key in redis.scan_iter(match="mine:running:*")]
+        [there] = [await redis.get(key) async for key in redis.scan_iter(match="mine:replica:*")]
+        assert marker == {"job": "long", "replica": there, "fence": 1}
+        sink.release()
+        await eventually(lambda: there_are(redis, "mine:last_run:long", 1))
+        await replica.terminate()
+        assert await there_are(redis, "mine:running:*", 0)
+        assert await there_are(redis, "mine:replica:*", 0)
+    await api.close()
+
+
+async def there_are(redis: Redis, pattern: str, count: int) -> bool:
+    return len([key async for key in redis.scan_iter(match=pattern)]) == count
