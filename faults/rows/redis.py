@@ -73,7 +73,10 @@ async def _fault(scene: World, redis: RedisProcess, proxy: Proxy, number: int, s
 
 def _judged(found: Found, scene: World, seen: _Seen) -> Outcome:
     outcome = Outcome.of(found, scene.marks, changes_seen_within=round(seen.slowest, 1))
-    outcome.figures |= {"p99_calm": _p99(found, [seen.calm]), "p99_slow": _p99(found, seen.slow)}
+    calm, slow = _lags(found, [seen.calm]), _lags(found, seen.slow)
+    outcome.figures |= {"p99_calm": calm["lag_p99"], "p99_slow": slow["lag_p99"]}
+    if slow["lag_p50"] > calm["lag_p50"] + 1:
+        outcome.wrong.append(f"calls wait for a slow redis: lag p50 is {slow['lag_p50']}, else {calm['lag_p50']}")
     if not seen.was_up or seen.away < seen.faults:
         outcome.wrong.append(f"redis was used: {seen.was_up}, and away in {seen.away} of {seen.faults} faults")
     if seen.slowest > _WITHIN:
@@ -128,7 +131,8 @@ async def _up(scene: World) -> float:
     return min(told)
 
 
-def _p99(found: Found, stretches: Sequence[Stretch]) -> float | None:
-    """Of the calls that came in these stretches."""
+def _lags(found: Found, stretches: Sequence[Stretch]) -> dict[str, float]:
+    """Of the calls that came in these stretches; without calls there is nothing to be said."""
     lags = [(at, lag) for at, lag in found.lags if any(since <= at <= until for since, until in stretches)]
-    return lag_figures(lags).get("lag_p99")
+    assert lags, "no call came"
+    return lag_figures(lags)
