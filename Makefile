@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-deploy mess simulate faults faults-short check bench bench-short bench-history bench-retention lock
+.PHONY: help install run test test-mariadb test-deploy mess simulate faults faults-short check bench bench-short bench-history bench-retention lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -34,6 +34,9 @@ run: install ## migrate the database and serve on 127.0.0.1; another port with P
 
 test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
+
+test-mariadb: install ## run what is tested on every store on MariaDB, which must be installed
+	@CRONLEDGER_TEST_STORES=mariadb $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
 
 test-deploy: install ## two replicas behind a real nginx, and before a real PgBouncer; both must be installed
 	@$(BIN)/python -m pytest tests/deploy $(ARGS)

@@ -94,7 +94,7 @@ def migrate(
     try:
         renewed = upgrade.upgrade(settings.database_url)
     except StoreUnavailable as error:
-        raise SystemExit(f"{error.message} {error.__cause__}") from None
+        raise SystemExit(f"{error.message} {error.__cause__ or error.remedy}") from None
     except ReleaseTooOld as error:
         raise SystemExit(f"{error}") from None
     typer.echo(f"The database is up to date; next times computed for {renewed} jobs.")
@@ -124,7 +124,7 @@ def recover(
     try:
         done = recover_database(settings.database_url, until, timedelta(seconds=settings.lease_seconds))
     except StoreUnavailable as error:
-        raise SystemExit(f"{error.message} {error.__cause__}") from None
+        raise SystemExit(f"{error.message} {error.__cause__ or error.remedy}") from None
     except (Conflict, InvalidInput, ReleaseTooOld) as error:
         raise SystemExit(f"{error}") from None
     typer.echo(f"What stands in the ledger up to {rfc3339(until)} and had not ended:")

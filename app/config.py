@@ -19,7 +19,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite+aiosqlite:///var/cronledger.db",
         description="Where the jobs and the ledger are: postgresql://user:password@host/name, with "
-        "`?pgbouncer=true` behind PgBouncer in transaction mode, or sqlite:///file",
+        "`?pgbouncer=true` behind PgBouncer in transaction mode, mariadb://user:password@host/name, or sqlite:///file",
     )
     database_pool: int = Field(default=10, ge=3, description="Connections that one replica keeps to the database")
     redis_url: str = Field(

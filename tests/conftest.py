@@ -9,9 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.mariadb import MariadbServer, running_mariadb
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.replica import Replicas
 from tests.servers.sink import Sink
+
+EVERYWHERE = ("sqlite", "postgresql")
+STORES = tuple(os.environ.get("CRONLEDGER_TEST_STORES", " ".join(EVERYWHERE)).split())
+"""The stores on which behaviour is tested. `mariadb`, which has to be installed, is one that is named."""
+
+CONTENDED = tuple(store for store in STORES if store != "sqlite")
+"""Those whose transactions wait for each other: SQLite has one writer."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where stores are named, the tests that run on them, and no others."""
+    chosen = [item for item in items if _runs_here(set(getattr(item, "fixturenames", ())))]
+    if len(chosen) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+
+
+def _runs_here(fixtures: set[str]) -> bool:
+    if "mariadb_server" in fixtures:  # what only MariaDB can show
+        return "mariadb" in STORES
+    return STORES == EVERYWHERE or not fixtures.isdisjoint({"database_url", "empty_database_url", "contended_url"})
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -31,6 +53,24 @@ def postgres_server() -> Iterator[PostgresServer]:
         return
     with running_postgres() as process:
         yield PostgresServer(process.url)
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariadbServer]:
+    """One server per test process, or the one that CRONLEDGER_TEST_MARIADB_URL leads to."""
+    if url := os.environ.get("CRONLEDGER_TEST_MARIADB_URL"):
+        yield MariadbServer(url)
+        return
+    with running_mariadb() as process:
+        yield MariadbServer(process.url)
+
+
+@pytest.fixture(scope="session")
+def mariadb_template(mariadb_server: MariadbServer) -> Iterator[str]:
+    url = mariadb_server.create_database()
+    _migrate(url)
+    yield url
+    mariadb_server.drop_database(url)
 
 
 @pytest.fixture(scope="session")
@@ -64,19 +104,37 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return sqlite_url_of(path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def mariadb_url(mariadb_server: MariadbServer, mariadb_template: str) -> Iterator[str]:
+    """A migrated database of the test's own on MariaDB."""
+    url = mariadb_server.create_database(mariadb_template)
+    yield url
+    mariadb_server.drop_database(url)
+
+
+_URLS = {"sqlite": "sqlite_url", "postgresql": "postgres_url", "mariadb": "mariadb_url"}
+
+
+@pytest.fixture(params=STORES)
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A migrated database of the test's own, on each dialect in turn."""
-    return str(request.getfixturevalue("postgres_url" if request.param == "postgresql" else "sqlite_url"))
+    """A migrated database of the test's own, on each store in turn."""
+    return str(request.getfixturevalue(_URLS[request.param]))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=CONTENDED)
+def contended_url(request: pytest.FixtureRequest) -> str:
+    """The same where transactions wait for each other."""
+    return str(request.getfixturevalue(_URLS[request.param]))
+
+
+@pytest.fixture(params=STORES)
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database in which there is nothing yet, on each dialect in turn."""
+    """A database in which there is nothing yet, on each store in turn."""
     if request.param == "sqlite":
         yield sqlite_url_of(tmp_path / "empty.db")
         return
-    server: PostgresServer = request.getfixturevalue("postgres_server")
+    named = "postgres_server" if request.param == "postgresql" else "mariadb_server"
+    server: PostgresServer | MariadbServer = request.getfixturevalue(named)
     url = server.create_database()
     yield url
     server.drop_database(url)

@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 INDEX = "idx_job_runs_backfill_id"
+_ENDED = ("reason", "finished_at", "waiting_for")
 
 
 def upgrade() -> None:
@@ -43,11 +44,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The release before knows no concurrency of theirs: what was never called ends, what has begun goes on."""
-    op.execute(
-        "UPDATE job_runs SET state = 'canceled', reason = 'backfill canceled', finished_at = due_at, waiting_for = NULL"
-        " WHERE trigger = 'backfill' AND state = 'pending' AND attempt = 0"
-    )
-    op.execute("UPDATE job_runs SET trigger = 'manual' WHERE trigger = 'backfill'")
+    run = sa.table("job_runs", *map(sa.column, ("trigger", "state", "attempt", "due_at", *_ENDED)))
+    canceled = {"state": "canceled", "reason": "backfill canceled", "finished_at": run.c.due_at, "waiting_for": None}
+    made = run.c.trigger == "backfill"
+    op.execute(run.update().where(made, run.c.state == "pending", run.c.attempt == 0).values(canceled))
+    op.execute(run.update().where(made).values(trigger="manual"))
     op.drop_table("backfills")
     op.drop_index(INDEX, "job_runs")
     with op.batch_alter_table("job_runs") as batch:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from uuid_utils.compat import uuid7
 
+from app.db.partial import OPEN_SPAN, create_partial_index
 from app.db.types import UtcDateTime, json_column
 
 revision = "20261124_ledger"
@@ -30,7 +31,13 @@ SEED = (
     "created_at",
     "updated_at",
 )
-POSTGRESQL = "postgresql"
+POSTGRESQL, MARIADB = "postgresql", "mariadb"
+DEFAULTS = {"enabled": "true", "created_at": "now()", "updated_at": "now()"}
+GUIDES_INDEXES = {
+    ("name", True): "uq_cron_jobs_name",
+    ("enabled", False): "idx_cron_jobs_enabled",
+    ("last_run", False): "idx_cron_jobs_last_run",
+}
 WRITTEN = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:[ T](?P<clock>\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?P<offset>Z|[+-]\d\d:?\d\d)?)?"
 )
@@ -41,6 +48,8 @@ def upgrade() -> None:
         _create_jobs()
     elif op.get_bind().dialect.name == POSTGRESQL:
         _adopt_in_place()
+    elif op.get_bind().dialect.name == MARIADB:
+        _adopt_on_mariadb()
     else:
         _adopt_by_copy()
     _create_runs()
@@ -133,31 +142,64 @@ def _adopt_in_place() -> None:
             op.execute(f'ALTER TABLE cron_jobs RENAME CONSTRAINT "{constraint["name"]}" TO uq_cron_jobs_name')
     op.alter_column("cron_jobs", "schedule", type_=sa.String(1024))
     op.alter_column("cron_jobs", "endpoint", type_=sa.String(2048))
-    for column in TIMES:  # Go's zero time, in the year 1, is none
-        op.execute(f"UPDATE cron_jobs SET {column} = NULL WHERE {column} < '0002-01-01'")  # noqa: S608  ours
-    op.execute("UPDATE cron_jobs SET last_error = NULL WHERE last_error = ''")
-    for column, default in (("enabled", "true"), ("created_at", "now()"), ("updated_at", "now()")):
-        op.execute(f"UPDATE cron_jobs SET {column} = {default} WHERE {column} IS NULL")  # noqa: S608  # both are ours
+    _clear()
+    for column in DEFAULTS:
         op.alter_column("cron_jobs", column, nullable=False)
     for column in _new_columns():
         nullable, column.nullable = column.nullable, True
         op.add_column("cron_jobs", column)
         if not nullable and column.server_default is not None:
             op.alter_column("cron_jobs", column.name, nullable=False)
-    _fill(bind)
+    _fill(bind, "date_trunc('second', created_at)")
     op.alter_column("cron_jobs", "uid", nullable=False)
     op.alter_column("cron_jobs", "anchor", nullable=False)
     op.create_unique_constraint("uq_cron_jobs_uid", "cron_jobs", ["uid"])
     _index_jobs()
 
 
-def _fill(bind: sa.Connection) -> None:
+def _adopt_on_mariadb() -> None:
+    """In place too. Each statement commits by itself, and may come again; times without a zone are UTC."""
+    bind = op.get_bind()
+    op.execute("ALTER TABLE cron_jobs ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin")
+    for index in sa.inspect(bind).get_indexes("cron_jobs"):
+        ours = GUIDES_INDEXES.get((*index["column_names"], index["unique"]))
+        if ours not in {None, index["name"]}:
+            op.execute(f"ALTER TABLE cron_jobs RENAME INDEX `{index['name']}` TO {ours}")
+    # Without its ON UPDATE: what writes of a job is no change of it.
+    _modify(*(f"{column} DATETIME(6)" for column in TIMES), "last_error LONGTEXT")
+    _clear()
+    now = "DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"
+    _modify("schedule VARCHAR(1024) NOT NULL", "endpoint VARCHAR(2048)", "enabled BOOLEAN NOT NULL DEFAULT true")
+    _modify(f"created_at {now}", f"updated_at {now}")
+    for column in _new_columns():
+        column.nullable = column.nullable or column.server_default is None
+        op.add_column("cron_jobs", column)
+    _fill(bind, "CAST(created_at AS DATETIME)")
+    _modify("uid VARCHAR(32) NOT NULL", "anchor DATETIME(6) NOT NULL")
+    op.create_index("uq_cron_jobs_uid", "cron_jobs", ["uid"], unique=True)
+    _index_jobs()
+
+
+def _modify(*columns: str) -> None:
+    op.execute(f"ALTER TABLE cron_jobs {', '.join(f'MODIFY {column}' for column in columns)}")
+
+
+def _clear() -> None:
+    """What has no time, no error or no state says so. Go's zero time, in the year 1, is none."""
+    for column in TIMES:
+        op.execute(f"UPDATE cron_jobs SET {column} = NULL WHERE {column} < '0002-01-01'")  # noqa: S608  ours
+    op.execute("UPDATE cron_jobs SET last_error = NULL WHERE last_error = ''")
+    for column, default in DEFAULTS.items():
+        op.execute(f"UPDATE cron_jobs SET {column} = {default} WHERE {column} IS NULL")  # noqa: S608  # both are ours
+
+
+def _fill(bind: sa.Connection, created_second: str) -> None:
     jobs = sa.table("cron_jobs", sa.column("id"), sa.column("uid", sa.Uuid), sa.column("anchor"), sa.column("day_rule"))
-    ids = list(bind.scalars(sa.select(jobs.c.id).order_by(jobs.c.id)))
+    ids = list(bind.scalars(sa.select(jobs.c.id).where(jobs.c.uid.is_(None)).order_by(jobs.c.id)))
     if ids:
         fill = jobs.update().where(jobs.c.id == sa.bindparam("job")).values(uid=sa.bindparam("new_uid"))
         bind.execute(fill, [{"job": job, "new_uid": uuid7()} for job in ids])
-    op.execute("UPDATE cron_jobs SET anchor = date_trunc('second', created_at), day_rule = 'and'")
+    op.execute(f"UPDATE cron_jobs SET anchor = {created_second}, day_rule = 'and' WHERE anchor IS NULL")  # noqa: S608  # ours
 
 
 def _adopt_by_copy() -> None:
@@ -256,10 +298,7 @@ def _create_spans_and_versions() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_job_spans"),
     )
     op.create_index("idx_job_spans_job_id_from", "job_spans", ["job_id", "from"])
-    still_open = sa.text("until IS NULL")
-    op.create_index(
-        "uq_job_spans_open", "job_spans", ["job_id"], unique=True, postgresql_where=still_open, sqlite_where=still_open
-    )
+    create_partial_index(OPEN_SPAN, "until IS NULL")
     op.create_table(
         "job_versions",
         sa.Column("job_id", sa.Uuid, nullable=False),

@@ -23,7 +23,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """The release before can't read notices, and would call their jobs instead."""
-    op.execute("DELETE FROM job_runs WHERE trigger = 'notify'")
+    runs = sa.table("job_runs", sa.column("trigger"))
+    op.execute(runs.delete().where(runs.c.trigger == "notify"))
     with op.batch_alter_table("job_runs") as batch:
         batch.drop_column("call")
         batch.drop_column("host")

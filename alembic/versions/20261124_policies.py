@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from app.db.partial import BEGUN, DEADLINE, PENDING, create_partial_index, drop_partial_index
 from app.db.types import UtcDateTime, json_column
 
 revision = "20261124_policies"
@@ -16,12 +17,12 @@ depends_on = None
 
 FAILING = "idx_cron_jobs_failures_in_a_row"
 TIMED = "idx_cron_jobs_paused_until"
-INDEXES = [
-    ("pending", ["due_at"], "state = 'pending' AND waiting_for IS NULL"),
-    ("waiting", ["waiting_for", "due_at"], "waiting_for IS NOT NULL"),
-    ("active", ["job_id"], "state = 'running' OR state = 'waiting' OR (state = 'pending' AND attempt > 0)"),
-    ("deadline", ["deadline_at"], "state = 'pending' AND deadline_at IS NOT NULL"),
-]
+WAITING = "idx_job_runs_waiting"
+INDEXES = {
+    PENDING: "state = 'pending' AND waiting_for IS NULL",
+    BEGUN: "state = 'running' OR state = 'waiting' OR (state = 'pending' AND attempt > 0)",
+    DEADLINE: "state = 'pending' AND deadline_at IS NOT NULL",
+}
 
 
 def _job_columns() -> list[sa.Column[Any]]:
@@ -58,8 +59,9 @@ def upgrade() -> None:
     op.execute("UPDATE cron_jobs SET computed_under = '' WHERE enabled AND next_run IS NULL AND problem IS NULL")
     for name in ("pending", "running"):
         op.drop_index(f"idx_job_runs_{name}", "job_runs")
-    for name, columns, where in INDEXES:
-        _index(name, columns, where)
+    for index, condition in INDEXES.items():
+        create_partial_index(index, condition)
+    _index("waiting", ["waiting_for", "due_at"], "waiting_for IS NOT NULL")
     failing = sa.text("failures_in_a_row > 0")
     op.create_index(FAILING, "cron_jobs", ["failures_in_a_row"], postgresql_where=failing, sqlite_where=failing)
     timed = sa.text("paused_until IS NOT NULL")
@@ -80,8 +82,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Runs that wait for something are free again, as the release before knows no waiting."""
     op.drop_table("limits")
-    for name, _, _ in INDEXES:
-        op.drop_index(f"idx_job_runs_{name}", "job_runs")
+    for index in INDEXES:
+        drop_partial_index(index)
+    op.drop_index(WAITING, "job_runs")
     op.drop_index(FAILING, "cron_jobs")
     op.drop_index(TIMED, "cron_jobs")
     with op.batch_alter_table("job_spans") as batch:

@@ -7,15 +7,15 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, select, true
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.partitions import make_partitions
-from app.db.rows import columns_of, encode, rows
+from app.db.rows import encode
 from app.db.tables import job_runs
 from app.db.trace_tables import job_attempts
 from app.db.types import AnyRow
+from app.db.upserts import or_update, sent_into
 from app.domain.attempt import Attempt, Ending, Timing
 from app.domain.claim import Finished, Held
 from app.domain.identity import ledger_window
@@ -23,18 +23,18 @@ from app.domain.run import Outcome, State
 from app.domain.verdict import DIED
 
 _KEY = ("run_id", "ledger_at", "fence")
+_TOLD = [*(column.name for column in job_attempts.c if column.name not in {*_KEY, "outcome"}), "outcome"]
+"""The outcome last: MariaDB writes one column after the other, and it is what decides."""
+
 _TIMES = ("dns", "connect", "first_byte")
 
 
 @lru_cache
 def _statement(dialect: str) -> Executable:
     """What a replica tells of its call comes before what was supposed of it; nothing else is written twice."""
-    sent = rows(dialect, columns_of(*job_attempts.c))
-    source = select(*(sent.c[column.name] for column in job_attempts.c)).where(true()).order_by(sent.c.run_id)
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    into = insert(job_attempts).from_select([column.name for column in job_attempts.c], source)
-    told = {column.name: into.excluded[column.name] for column in job_attempts.c if column.name not in _KEY}
-    return into.on_conflict_do_update(index_elements=_KEY, set_=told, where=job_attempts.c.outcome == Ending.LOST)
+    into = sent_into(dialect, tuple(job_attempts.c), "run_id")
+    was_supposed = job_attempts.c.outcome == Ending.LOST
+    return or_update(into, _KEY, lambda told: {name: told[name] for name in _TOLD}, where=was_supposed)
 
 
 async def insert_finished(

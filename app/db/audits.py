@@ -8,14 +8,14 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Executable, delete, func, literal, select, true, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, delete, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.audit_tables import audits, due_counts
-from app.db.rows import columns_of, encode, rows
+from app.db.rows import encode
 from app.db.tables import cron_jobs, job_versions
 from app.db.types import UtcDateTime
+from app.db.upserts import insert_unless_there, or_update, sent_into
 from app.domain.audit import hour_of
 from app.domain.history import StoredVersion
 from app.domain.recurrence import RESOLUTION
@@ -45,14 +45,8 @@ class InForce:
 
 @lru_cache
 def _adding(dialect: str) -> Executable:
-    """Sorted by key lest two wait for each other."""
-    sent = rows(dialect, columns_of(*_COLUMNS))
-    # SQLite reads ON CONFLICT after a SELECT without WHERE as the join condition of one.
-    source = select(*(sent.c[column.name] for column in _COLUMNS)).where(true()).order_by(sent.c.job_id)
-    into = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(due_counts)
-    added = into.from_select([column.name for column in _COLUMNS], source)
-    total = due_counts.c.due + added.excluded.due
-    return added.on_conflict_do_update(index_elements=[due_counts.c.hour, due_counts.c.job_id], set_={"due": total})
+    into = sent_into(dialect, _COLUMNS, "job_id")
+    return or_update(into, ("hour", "job_id"), lambda told: {"due": due_counts.c.due + told["due"]})
 
 
 class AuditRepository:
@@ -68,9 +62,8 @@ class AuditRepository:
 
     async def begin(self, at: datetime) -> None:
         """Count from here on, unless somebody has begun."""
-        into = (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(audits)
-        first = into.values(id=_ONLY, counted_from=at, counted_until=at)
-        await self._connection.execute(first.on_conflict_do_nothing())
+        first = {"id": _ONLY, "counted_from": at, "counted_until": at}
+        await insert_unless_there(self._connection, audits, "id", first)
 
     async def advance(self, start: datetime, end: datetime) -> bool:
         """Whether what begins at `start` is still to be counted; nobody else counts it until the transaction ends."""

@@ -22,6 +22,7 @@ from app.domain.exclusion import Listed
 _FIELDS = [each.name for each in fields(PersistedCalendar)]
 _COLUMNS = [calendars.c[name] for name in _FIELDS]
 _FACTS = [calendars.c[each.name] for each in fields(CalendarSummary) if each.name != "size"]
+_LENGTH = {"postgresql": "jsonb_array_length", "sqlite": "json_array_length", "mariadb": "json_length"}
 _ENTRIES = TypeAdapter(tuple[Entry, ...])
 
 
@@ -45,7 +46,7 @@ class CalendarRepository:
 
     async def page(self, after: str | None, limit: int) -> list[CalendarSummary]:
         """By name; `after` is the last name of the page before."""
-        length = func.jsonb_array_length if self._connection.dialect.name == "postgresql" else func.json_array_length
+        length = getattr(func, _LENGTH[self._connection.dialect.name])
         query = select(*_FACTS, length(calendars.c.entries).label("size")).order_by(calendars.c.name).limit(limit)
         if after is not None:
             query = query.where(calendars.c.name > after)

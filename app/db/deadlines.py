@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.failures import count_failures
+from app.db.locking import locking
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import TO_EXPIRE, cron_jobs, job_runs
@@ -43,8 +44,8 @@ async def expire(database: Database) -> Recorded:
 
 async def _lock_jobs(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> dict[UUID, AnyRow]:
     job = cron_jobs.c
-    query = select(job.failing, *NOTICE_COLUMNS, database.now.label("now")).where(job.uid.in_(jobs)).order_by(job.id)
-    return {row.uid: row for row in await connection.execute(query.with_for_update(key_share=True, of=cron_jobs))}
+    query = select(job.failing, *NOTICE_COLUMNS, database.now.label("now")).where(job.uid.in_(jobs))
+    return {row.uid: row for row in await connection.execute(locking(database.dialect, query, key_share=True))}
 
 
 async def _locked(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:

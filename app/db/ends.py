@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
+from app.db.locking import locking
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.results import FACTS, JobFacts, is_failing, job_facts, run_result
 from app.db.rows import columns_of, encode, rows
@@ -33,12 +34,9 @@ class AttemptEnds:
         run, job = job_runs.c, cron_jobs.c
         window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
         asked = rows(dialect, columns_of(job.uid))
-        self._lock_jobs = (
-            select(job.id, job.host, *(job[name] for name in FACTS), *NOTICE_COLUMNS, database.now.label("now"))
-            .join(asked, asked.c.uid == job.uid)
-            .order_by(job.id)
-            .with_for_update(key_share=True, of=cron_jobs)
-        )
+        facts = [job[name] for name in FACTS]
+        found = select(job.id, job.host, *facts, *NOTICE_COLUMNS, database.now.label("now"))
+        self._lock_jobs = locking(dialect, found.join(asked, asked.c.uid == job.uid), key_share=True)
         result = rows(
             dialect, columns_of(run.id, run.ledger_at, run.due_at, run.started_at, *(run[name] for name in _RESULT))
         )
@@ -58,8 +56,8 @@ class AttemptEnds:
                 owner=case((pending, None), else_=run.owner),
             )
         )
-        facts = rows(dialect, columns_of(job.id, *(job[name] for name in FACTS)))
-        self._write_jobs = update(cron_jobs).where(job.id == facts.c.id).values({name: facts.c[name] for name in FACTS})
+        sent = rows(dialect, columns_of(job.id, *facts))
+        self._write_jobs = update(cron_jobs).where(job.id == sent.c.id).values({name: sent.c[name] for name in FACTS})
         stale = rows(dialect, columns_of(run.id, run.ledger_at, until=UtcDateTime()))
         self._forget_excerpts = (
             update(job_runs)

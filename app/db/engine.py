@@ -1,4 +1,4 @@
-"""The connection to the database: an engine, transactions, and what differs between PostgreSQL and SQLite."""
+"""The connection to the database: an engine, transactions, and what differs between the kinds of databases."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import URL, ColumnElement, event, make_url
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.db import pgbouncer
-from app.db.time import PostgresTime, SqliteTime, TimeSource, sqlite_clock_timestamp
+from app.db import mariadb, pgbouncer
+from app.db.time import MariadbTime, PostgresTime, SqliteTime, TimeSource, sqlite_clock_timestamp
 from app.domain.errors import StoreUnavailable
 
 COMMAND_TIMEOUT = 8.0
@@ -31,7 +32,14 @@ Every run that ends leaves a dead entry in the indexes of what is active or pend
 meets, so that the next one passes them over; a bitmap scan visits their rows each time.
 """
 
-_DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+_DRIVERS = {
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "mariadb": "mariadb+cronledger",
+    "mysql": "mariadb+cronledger",  # which refuses a server that is none of MariaDB's
+}
+registry.register("mariadb.cronledger", "app.db.mariadb_dialect", "CronledgerMariaDB")
 
 
 _before_commit: ContextVar[Callable[[AsyncConnection], Awaitable[None]] | None]
@@ -126,6 +134,8 @@ def _outages() -> Iterator[None]:
 
 def is_outage(error: DBAPIError) -> bool:
     """Whether a moment later, or on another server, the same may succeed."""
+    if mariadb.is_error(error):
+        return mariadb.is_passing(error)
     state = str(getattr(error.orig, "sqlstate", None) or "")
     return error.connection_invalidated or isinstance(error, _OUTAGES) or state.startswith(_PASSING)
 
@@ -148,14 +158,16 @@ def connect(
     target = driver_url(url)
     if target.get_backend_name() == "sqlite":
         return Database(_sqlite(target), time or SqliteTime())
+    pooled = {"pool_size": pool, "max_overflow": 0, "pool_timeout": COMMAND_TIMEOUT}
+    if target.get_backend_name() == "mariadb":
+        engine = create_async_engine(target, **pooled, **mariadb.connect_options(patience, COMMAND_TIMEOUT))
+        return Database(engine, time or MariadbTime())
     idle = {} if patience is None else {"idle_in_transaction_session_timeout": f"{patience * 1000:.0f}"}
     settings = _SETTINGS | idle
     bounced = pgbouncer.is_behind(make_url(url))
     engine = create_async_engine(
         target,
-        pool_size=pool,
-        max_overflow=0,
-        pool_timeout=COMMAND_TIMEOUT,
+        **pooled,
         connect_args={"command_timeout": patience, "timeout": COMMAND_TIMEOUT}
         | (pgbouncer.options(settings) if bounced else {"server_settings": settings}),
     )

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from sqlalchemy import Connection, inspect, text
 
-from app.db import postgres_events, sqlite_events
+from app.db import mariadb_events, postgres_events, sqlite_events
 
 
 def create_event_triggers(connection: Connection) -> None:
@@ -33,4 +33,4 @@ def missing_event_triggers(connection: Connection) -> list[str]:
 
 
 def _statements(connection: Connection) -> ModuleType:
-    return postgres_events if connection.dialect.name == "postgresql" else sqlite_events
+    return {"postgresql": postgres_events, "sqlite": sqlite_events, "mariadb": mariadb_events}[connection.dialect.name]

@@ -27,7 +27,8 @@ class EventLog:
         self._database = database
 
     async def move(self, horizon: Horizon) -> None:
-        async with self._database.read() as connection:
+        transaction = self._database.begin if self._database.dialect == "mariadb" else self._database.read
+        async with transaction() as connection:
             await horizon.move(connection)
 
     async def beginning(self, after: int) -> tuple[int, Reset | None]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import before_commit
 from app.db.tables import idempotency_keys
+from app.db.upserts import insert_unless_there
 from app.domain.errors import RequestInFlight
 
 KEPT_FOR = timedelta(hours=24)
@@ -49,8 +49,7 @@ class IdempotencyRepository:
     async def begin(self, request: Request) -> Request | None:
         """None where the key is new, and the request's; otherwise what it stands for, as it stays until the end."""
         values = {"key": request.key, "fingerprint": request.fingerprint, "begun_at": request.begun_at}
-        into = (postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert)(idempotency_keys)
-        if (await self._connection.execute(into.values(values).on_conflict_do_nothing())).rowcount:
+        if await insert_unless_there(self._connection, idempotency_keys, "key", values):
             return None
         query = select(idempotency_keys).where(_key.key == request.key).with_for_update()
         row = (await self._connection.execute(query)).first()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.calls import CALLBACK_COLUMNS
-from app.db.rows import columns_of, encode, rows
 from app.db.tables import job_runs
+from app.db.upserts import insert_new
 from app.domain.entries import JobRow
 from app.domain.identity import occurrence_id
 from app.domain.job import PersistedJob
 from app.domain.misfire import PlannedRun
 from app.domain.timing import deadline_at, due_at
 
-_COLUMNS = [
+_COLUMNS = (
     job_runs.c.id,
     job_runs.c.ledger_at,
     job_runs.c.job_id,
@@ -46,24 +43,12 @@ _COLUMNS = [
     job_runs.c.host,
     job_runs.c.call,
     *(job_runs.c[name] for name in CALLBACK_COLUMNS),
-]
-
-
-@lru_cache
-def _statement(dialect: str) -> Executable:
-    """Sorted by id lest two inserts wait for each other; rows that are there already are left alone."""
-    sent = rows(dialect, columns_of(*_COLUMNS))
-    # SQLite reads ON CONFLICT after a SELECT without WHERE as the join condition of one.
-    source = select(*(sent.c[column.name] for column in _COLUMNS)).where(true()).order_by(sent.c.id)
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    into = insert(job_runs).from_select([column.name for column in _COLUMNS], source, include_defaults=False)
-    return into.on_conflict_do_nothing().returning(job_runs.c.id)
+)
 
 
 async def insert_runs(connection: AsyncConnection, values: Iterable[dict[str, Any]]) -> set[UUID]:
-    """The ids of those that are new."""
-    dialect = connection.dialect.name
-    return set(await connection.scalars(_statement(dialect), {"rows": encode(dialect, values)}))
+    """The ids of those that are new; rows that are there already are left alone. Their jobs must be locked."""
+    return await insert_new(connection, _COLUMNS, values)
 
 
 def planned_values(job: JobRow | PersistedJob, run: PlannedRun, claimed_at: datetime) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.locking import locking
 from app.db.policies import dump_policies, uses_calendar
 from app.db.readable import readable
 from app.db.rows import columns_of, encode, rows
@@ -95,13 +96,13 @@ class JobRepository:
     async def lock_scheduled(self, limit: int) -> list[PersistedJob]:
         """Jobs that wait for an occurrence, by id."""
         waiting = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
-        return await self._locked(select(*_COLUMNS).where(waiting).limit(limit))
+        return await self._locked(select(*_COLUMNS).where(waiting), limit)
 
     async def lock_due(self, until: datetime, after: int, limit: int) -> list[PersistedJob]:
         """A page by id of the jobs that wait for an occurrence at `until` or before, or whose pause ends by then."""
         job = cron_jobs.c
         due = (job.enabled & (job.next_run <= until)) | (job.paused_until <= until)
-        return await self._locked(select(*_COLUMNS).where(job.id > after, due).limit(limit))
+        return await self._locked(select(*_COLUMNS).where(job.id > after, due), limit)
 
     async def lock_among(self, uids: Sequence[UUID]) -> list[PersistedJob]:
         return await self._locked(select(*_COLUMNS).where(cron_jobs.c.uid.in_(uids)))
@@ -109,7 +110,7 @@ class JobRepository:
     async def lock_using(self, calendar: str, after: int, limit: int) -> list[PersistedJob]:
         """A page by id of the jobs that name the calendar."""
         named = uses_calendar(self._connection.dialect.name, calendar)
-        return await self._locked(select(*_COLUMNS).where(cron_jobs.c.id > after, named).limit(limit))
+        return await self._locked(select(*_COLUMNS).where(cron_jobs.c.id > after, named), limit)
 
     async def using(self, calendar: str) -> dict[int, str]:
         """Names of the jobs that name the calendar, by the jobs' integer ids."""
@@ -178,8 +179,8 @@ class JobRepository:
         row = (await self._connection.execute(query)).first()
         return None if row is None else _job(row)
 
-    async def _locked(self, query: Select[*tuple[Any, ...]]) -> list[PersistedJob]:
-        found = await self._connection.execute(query.order_by(cron_jobs.c.id).with_for_update())
+    async def _locked(self, query: Select[*tuple[Any, ...]], most: int | None = None) -> list[PersistedJob]:
+        found = await self._connection.execute(locking(self._connection.dialect.name, query, most))
         return [_job(row) for row in found]
 
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Float, Select, String, case, delete, func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import ACTIVE, HELD_UP, job_runs, limits
 from app.db.types import AnyRow
+from app.db.upserts import insert_unless_there
 from app.domain.gates import CATCH_UP_KEY, Limit, limit_gate
 from app.domain.limit import KeyLimit
 from app.domain.run import State
@@ -30,11 +30,8 @@ class LimitRepository:
     async def put(self, key: str, max_concurrency: int | None, rate_per_second: float | None, at: datetime) -> bool:
         """Say whether it is new. A bucket that is new, or has had no rate, is full."""
         values = {"max_concurrency": max_concurrency, "rate_per_second": rate_per_second, "updated_at": at}
-        insert = (postgresql.insert if self._dialect == "postgresql" else sqlite.insert)(limits)
-        made = insert.values(
-            key=key, tokens=burst(rate_per_second), refilled_at=at, created_at=at, **values
-        ).on_conflict_do_nothing()
-        if (await self._connection.execute(made)).rowcount:
+        made = values | {"key": key, "tokens": burst(rate_per_second), "refilled_at": at, "created_at": at}
+        if await insert_unless_there(self._connection, limits, "key", made):
             return True
         found = await self._rows(select(limits).where(limits.c.key == key).with_for_update(key_share=True))
         if not found:  # somebody deleted it between our insert and our look

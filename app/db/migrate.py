@@ -13,15 +13,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from app.db import audit_tables, trace_tables  # noqa: F401  # their tables are in the metadata too
 from app.db.engine import Database, connect
 from app.db.event_triggers import missing_event_triggers
+from app.db.partial import beside_the_tables, missing_partial_indexes
 from app.db.partitions import EVENTS, PARTITIONED, ensure_partitions
 from app.db.schema_level import Standing, find_standing
-from app.db.tables import metadata
-from app.domain.errors import ReleaseTooOld
+from app.db.tables import cron_jobs, metadata
+from app.domain.errors import ReleaseTooOld, UnsupportedStore
 
 T = TypeVar("T")
 SCRIPTS = Path(__file__).parents[2] / "alembic"
@@ -69,18 +70,35 @@ async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
 
 async def _differences(database: Database) -> list[str]:
     def compare(connection: Connection) -> list[str]:
-        options = {"compare_type": True, "include_object": is_ours}
+        options = {"compare_type": True, "include_object": is_ours(connection)}
         found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-        lost = (f"the trigger {name} is missing" for name in missing_event_triggers(connection))
+        lost = [f"the trigger {name} is missing" for name in missing_event_triggers(connection)]
+        lost += [f"the index {name} is missing" for name in missing_partial_indexes(connection)]
         return [*(repr(each) for each in found), *lost]
 
     async with database.read() as connection:
         return await connection.run_sync(compare)
 
 
-def is_ours(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
-    """The partitions are made as days go by, not by migrations."""
-    return not (kind == "table" and str(name).startswith(tuple(f"{table}_" for table in (*PARTITIONED, *EVENTS))))
+def is_ours(connection: Connection) -> Callable[[object, str | None, str, bool, object], bool]:
+    """Whether `tables` says what it is. The partitions are made as days go by, not by migrations."""
+    partitions = tuple(f"{table}_" for table in (*PARTITIONED, *EVENTS))
+    beside = beside_the_tables(connection)
+
+    def told(_item: object, name: str | None, kind: str, _reflected: object, _other: object) -> bool:
+        return (kind, name) not in beside and not (kind == "table" and str(name).startswith(partitions))
+
+    return told
+
+
+def refuse_tables_of_others(connection: Connection) -> None:
+    """Before the first migration where a later one takes a table that is there for its own. Raises UnsupportedStore."""
+    there = set(inspect(connection).get_table_names())
+    if "alembic_version" not in there and (others := there & set(metadata.tables) - {cron_jobs.name}):
+        raise UnsupportedStore(
+            f"The database has tables of other programs: {', '.join(sorted(others))}.",
+            remedy="Use a database of its own, or one with nothing but go-cron's cron_jobs.",
+        )
 
 
 def _config(url: str) -> Config:

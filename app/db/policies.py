@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -30,6 +31,8 @@ def uses_calendar(dialect: str, name: str) -> ColumnElement[bool]:
     """Whether a row of `cron_jobs` names the calendar."""
     if dialect == "postgresql":
         return cast(cron_jobs.c.policies, JSONB).contains({"exclude": [{"calendar": name}]})
+    if dialect == "mariadb":
+        return func.json_contains(cron_jobs.c.policies, json.dumps({"exclude": [{"calendar": name}]})) == 1
     each = func.json_each(cron_jobs.c.policies, "$.exclude").table_valued("value", name="each")
     return select(each.c.value).where(func.json_extract(each.c.value, "$.calendar") == name).exists()
 

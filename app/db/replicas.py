@@ -15,6 +15,7 @@ from app.db.attempts import insert_lost
 from app.db.callbacks import CallbackTransaction, reported
 from app.db.engine import Database
 from app.db.failures import count_failures
+from app.db.locking import locking
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
@@ -61,10 +62,9 @@ class ReplicaRepository:
             update(replicas)
             .where(replicas.c.id == replica, ~replicas.c.dead)
             .values(asdict(vitals) | {"heartbeat": self._database.now})
-            .returning(replicas.c.id)
         )
         async with self._database.begin() as connection:
-            return await connection.scalar(renewed) is not None
+            return (await connection.execute(renewed)).rowcount > 0
 
     async def peers(self) -> list[Peer]:
         query = select(replicas.c.id, replicas.c.claims).where(~replicas.c.dead, replicas.c.role != Role.API)
@@ -122,8 +122,8 @@ class ReplicaRepository:
         if not asked:
             return [], {}
         jobs = select(job.policies, *NOTICE_COLUMNS, self._database.now.label("now")).where(job.uid.in_(asked))
-        jobs = jobs.order_by(job.id).with_for_update(key_share=True)
-        kept = {row.uid: row for row in await connection.execute(jobs)}
+        locked = locking(self._database.dialect, jobs, key_share=True)
+        kept = {row.uid: row for row in await connection.execute(locked)}
         runs = select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.fence, run.takeovers)
         runs = (
             runs.add_columns(run.cancel_reason, run.scheduled_for, run.attempt, run.owner, run.started_at)

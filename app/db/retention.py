@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Delete, delete, exists, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Delete, Select, delete, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.tables import backfills, cron_jobs, job_runs, job_spans, job_versions, pruned
 from app.db.trace_tables import job_attempts
 from app.db.types import AnyRow
+from app.db.upserts import one_into, or_update
 from app.domain.identity import first_id, ledger_window
 from app.domain.lifecycle import ENDED
 
@@ -53,10 +53,10 @@ class RetentionRepository:
 
     async def note(self, until: datetime, job_id: UUID = EVERY_JOB) -> None:
         dialect = self._connection.dialect.name
-        insert, greater = (postgresql.insert, func.greatest) if dialect == "postgresql" else (sqlite.insert, func.max)
-        noted = insert(pruned).values(job_id=job_id, until=until)
-        later = {"until": greater(pruned.c.until, noted.excluded.until)}
-        await self._connection.execute(noted.on_conflict_do_update(index_elements=["job_id"], set_=later))
+        greater = func.max if dialect == "sqlite" else func.greatest
+        noted = one_into(dialect, pruned, {"job_id": job_id, "until": until})
+        noted = or_update(noted, ["job_id"], lambda told: {"until": greater(pruned.c.until, told["until"])})
+        await self._connection.execute(noted)
         if job_id == EVERY_JOB:
             await self._connection.execute(delete(pruned).where(pruned.c.until < until, pruned.c.job_id != EVERY_JOB))
 
@@ -98,7 +98,7 @@ class RetentionRepository:
         run, backfill = job_runs.c, backfills.c
         going = exists().where(run.backfill_id == backfill.id, run.ledger_at == backfill.created_at)
         which = select(backfill.id).where(backfill.id < first_id(before), ~going).order_by(backfill.id).limit(most)
-        return await self._count(delete(backfills).where(backfill.id.in_(which)))
+        return await self._count(delete(backfills).where(backfill.id.in_(_at_most(which))))
 
     async def remove_versions(self, before: datetime, most: int) -> int:
         """Those of jobs that were deleted before the instant and have no rows any more: `most` jobs."""
@@ -111,7 +111,7 @@ class RetentionRepository:
         )
         here = exists().where(cron_jobs.c.uid == version.job_id)
         which = select(version.job_id).where(version.effective_until < before, ~here, ~kept, ~rows).distinct()
-        return await self._count(delete(job_versions).where(version.job_id.in_(which.limit(most))))
+        return await self._count(delete(job_versions).where(version.job_id.in_(_at_most(which.limit(most)))))
 
     async def _until(self, job_ids: Sequence[UUID]) -> dict[UUID, datetime]:
         query = select(pruned.c.job_id, pruned.c.until).where(pruned.c.job_id.in_(job_ids))
@@ -142,6 +142,11 @@ class RetentionRepository:
 
     async def _count(self, statement: Delete) -> int:
         return (await self._connection.execute(statement)).rowcount
+
+
+def _at_most(which: Select[UUID]) -> Select[Any]:
+    """MariaDB takes no LIMIT in a subquery of IN, but in one of that."""
+    return select(which.subquery("chosen"))
 
 
 def _stretch(found: Sequence[AnyRow]) -> tuple[Any, Any]:

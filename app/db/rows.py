@@ -8,10 +8,24 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import JSON, Column, FromClause, Text, bindparam, cast, column, func, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    Column,
+    FromClause,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.types import TypeEngine
 
-from app.db.types import sqlite_text
+from app.db.mariadb_ddl import TEXT
+from app.db.types import plain_text
 
 
 def rows(dialect: str, columns: Mapping[str, TypeEngine[Any]], parameter: str = "rows") -> FromClause:
@@ -24,6 +38,8 @@ def rows(dialect: str, columns: Mapping[str, TypeEngine[Any]], parameter: str = 
             .table_valued(*typed, name=parameter)
             .render_derived(with_types=True)
         )
+    if dialect == "mariadb":
+        return _json_table(sent, columns, parameter)
     each = func.json_each(sent).table_valued("value", name="each")
     return select(
         *(type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind).label(name) for name, kind in columns.items())
@@ -36,10 +52,38 @@ def columns_of(*columns: Column[Any], **more: TypeEngine[Any]) -> dict[str, Type
 
 
 def encode(dialect: str, items: Iterable[Mapping[str, Any]]) -> str:
-    """The value of the parameter."""
-    if dialect == "sqlite":
-        items = ({name: _sqlite_value(value) for name, value in item.items()} for item in items)
+    """The value of the parameter.
+
+    MariaDB locks the rows that are named in the order in which they are sent: by their keys, which come first. What is
+    NULL is left out there, or it would be the null of JSON in a column of JSON.
+    """
+    if dialect != "postgresql":
+        items = ({name: _plain_value(value) for name, value in item.items()} for item in items)
+    if dialect == "mariadb":
+        told = ({name: value for name, value in item.items() if value is not None} for item in items)
+        items = sorted(told, key=_first)
     return orjson.dumps(list(items), default=_of_a_subclass).decode()
+
+
+def _json_table(sent: BindParameter[str], columns: Mapping[str, TypeEngine[Any]], parameter: str) -> FromClause:
+    told = ", ".join(f"`{name}` {_MARIADB[kind.python_type]} PATH '$.{name}'" for name, kind in columns.items())
+    typed = [column(name, kind) for name, kind in columns.items()]
+    return func.json_table(sent, literal_column(f"'$[*]' COLUMNS ({told})")).table_valued(*typed, name=parameter)
+
+
+_MARIADB: dict[type[Any], str] = {
+    UUID: f"VARCHAR(32) {TEXT}",
+    bool: "BOOLEAN",
+    int: "BIGINT",
+    float: "DOUBLE",
+    str: f"LONGTEXT {TEXT}",
+    datetime: "DATETIME(6)",
+    object: "JSON",
+}
+
+
+def _first(item: Mapping[str, Any]) -> Any:
+    return next(iter(item.values()))
 
 
 def _of_a_subclass(value: object) -> str:
@@ -54,8 +98,8 @@ def _in_json(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return Text() if kind.python_type is str else kind
 
 
-def _sqlite_value(value: object) -> object:
-    """As the column types have it there."""
+def _plain_value(value: object) -> object:
+    """As the column types have it on SQLite and MariaDB."""
     if isinstance(value, datetime):
-        return sqlite_text(value)
+        return plain_text(value)
     return value.hex if isinstance(value, UUID) else value

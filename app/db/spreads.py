@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     select,
     type_coerce,
 )
@@ -29,11 +30,13 @@ _SHARES = (0.5, 0.9, 0.99)
 _MEASURED = ("lag", "duration")
 
 By = Sequence[ColumnElement[Any]]
+Between = Callable[[ColumnElement[datetime], ColumnElement[datetime]], ColumnElement[float]]
+"""The seconds from the second to the first."""
 
 
 def outcomes_query(dialect: str, which: Sequence[ColumnElement[bool]], by: By = ()) -> Select[Any]:
     """The states and times of these runs, for `as_outcomes`: in all, or of each group."""
-    return _ordered_sets(which, by) if dialect == "postgresql" else _windows(which, by)
+    return _ordered_sets(which, by) if dialect == "postgresql" else _windows(which, by, _BETWEEN[dialect])
 
 
 def as_outcomes(row: Mapping[str, Any]) -> Outcomes:
@@ -53,10 +56,10 @@ def _ordered_sets(which: Sequence[ColumnElement[bool]], by: By) -> Select[Any]:
     return select(*by, *_counts(job_runs.c.state), *told).where(*which).group_by(*by)
 
 
-def _windows(which: Sequence[ColumnElement[bool]], by: By) -> Select[Any]:
+def _windows(which: Sequence[ColumnElement[bool]], by: By, between: Between) -> Select[Any]:
     """By the share of the runs of the group that took as long at most."""
     shares: list[ColumnElement[Any]] = []
-    for name, value in zip(_MEASURED, _times(_sqlite_seconds_between), strict=True):
+    for name, value in zip(_MEASURED, _times(between), strict=True):
         share = func.cume_dist().over(partition_by=[*by, value.is_(None)], order_by=value)
         shares += [value.label(name), share.label(f"{name}_share")]
     ranked = select(*by, job_runs.c.state, *shares).where(*which).subquery("ranked")
@@ -76,7 +79,7 @@ def _counts(state: ColumnElement[str]) -> list[Label[int]]:
     return [func.count().filter(state == each).label(each) for each in State]
 
 
-def _times(between: Any) -> tuple[ColumnElement[float], ColumnElement[float]]:  # one of those below
+def _times(between: Between) -> tuple[ColumnElement[float], ColumnElement[float]]:
     run = job_runs.c
     return between(run.started_at, run.scheduled_for), between(run.finished_at, run.started_at)
 
@@ -90,6 +93,14 @@ def _sqlite_seconds_between(later: ColumnElement[datetime], earlier: ColumnEleme
     seconds = cast(func.strftime("%s", later), Integer) - cast(func.strftime("%s", earlier), Integer)
     micros = cast(func.substr(later, 21), Integer) - cast(func.substr(earlier, 21), Integer)
     return type_coerce((seconds * 1_000_000 + micros) / literal(1e6, Double()), Double)
+
+
+def _mariadb_seconds_between(later: ColumnElement[datetime], earlier: ColumnElement[datetime]) -> ColumnElement[float]:
+    micros = func.timestampdiff(literal_column("MICROSECOND"), earlier, later)
+    return type_coerce(micros / literal(1e6, Double()), Double)
+
+
+_BETWEEN = {"sqlite": _sqlite_seconds_between, "mariadb": _mariadb_seconds_between}
 
 
 def _spread(row: Mapping[str, Any], name: str) -> Spread:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, case, func, null, select, text, update
+from sqlalchemy import Select, Text, bindparam, case, func, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.callbacks import CallbackTransaction
@@ -20,6 +20,7 @@ from app.db.engine import Database
 from app.db.gates import read_gates
 from app.db.held_up import closed_gates, first_of, with_room
 from app.db.limits import LimitRepository
+from app.db.locking import ALL
 from app.db.overlaps import end_previous
 from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
@@ -54,15 +55,16 @@ class StartTransaction:
         asked = rows(database.dialect, columns_of(run.id, run.ledger_at, host=Text()))
         same = (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at)
         window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
-        self._lock_jobs = (
-            select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, *CALL_COLUMNS)
-            .add_columns(run.backfill_id, database.now.label("now"))
+        wanted = (
+            select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, run.backfill_id)
             .join_from(job_runs, asked, same)
             .join(cron_jobs, (job.uid == run.job_id) & (asked.c.host == _HOST))
             .where(window, run.due_at <= database.now)
-            .order_by(job.id)
-            .with_for_update(key_share=True, of=cron_jobs)
         )
+        if database.dialect == "mariadb":
+            wanted = _jobs_alone(wanted.add_columns(run.host.label("own_host"), asked.c.host.label("asked_host")))
+        wanted = wanted.add_columns(*CALL_COLUMNS, database.now.label("now")).order_by(job.id)
+        self._lock_jobs = wanted.with_for_update(key_share=True, of=cron_jobs)
         # Locked by others means started, canceled or taken over by others: there is nothing to wait for. The state is
         # judged afterwards: in the statement, it led through the index of all that is pending, which may be a lot.
         self._lock_runs = (
@@ -166,6 +168,14 @@ class StartTransaction:
 
     def _encode(self, values: Iterable[dict[str, Any]]) -> str:
         return encode(self._database.dialect, values)
+
+
+def _jobs_alone(wanted: Select[Any]) -> Select[Any]:
+    """What MariaDB is to lock: all that a query reads, but for its subqueries. See `locking`."""
+    job = cron_jobs.c
+    chosen = wanted.add_columns(job.id.label("locked")).order_by(job.id).limit(ALL).subquery("chosen")
+    same = (job.id == chosen.c.locked) & (chosen.c.asked_host == func.coalesce(chosen.c.own_host, job.host))
+    return select(*chosen.c).prefix_with("STRAIGHT_JOIN").join_from(chosen, cron_jobs, same)
 
 
 def _asking(row: AnyRow, job: AnyRow) -> Asking:

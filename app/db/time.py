@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Interval, bindparam, cast, func, type_coerce
+from sqlalchemy import ColumnElement, Interval, bindparam, cast, func, text, type_coerce
 
-from app.db.types import UtcDateTime, sqlite_text
+from app.db.types import UtcDateTime, plain_text
 from app.domain.clock import Clock
 
 
@@ -32,6 +32,15 @@ class SqliteTime:
         return func.clock_timestamp(by.total_seconds(), type_=UtcDateTime)
 
 
+class MariadbTime:
+    """`NOW()` stands still for a whole statement, however long that waited; `SYSDATE()` does not."""
+
+    def ago(self, by: timedelta) -> ColumnElement[datetime]:
+        now = func.sysdate(type_=UtcDateTime)
+        micros = by // timedelta(microseconds=1)
+        return type_coerce(now - text(f"INTERVAL {micros} MICROSECOND"), UtcDateTime) if by else now
+
+
 class BoundTime:
     """A clock of the caller's, read each time that a statement is executed."""
 
@@ -44,4 +53,4 @@ class BoundTime:
 
 def sqlite_clock_timestamp(seconds_ago: float) -> str:
     """What `clock_timestamp(seconds_ago)` answers on SQLite."""
-    return sqlite_text(datetime.now(UTC) - timedelta(seconds=seconds_ago))
+    return plain_text(datetime.now(UTC) - timedelta(seconds=seconds_ago))

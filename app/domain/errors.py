@@ -112,6 +112,10 @@ class StoreUnavailable(CronledgerError):
     """The database can't be reached just now."""
 
 
+class UnsupportedStore(StoreUnavailable):
+    """The database is of a kind or a version that can't be used."""
+
+
 class TooManyStreams(CronledgerError):
     """As many streams of events are open as this replica may have."""
 

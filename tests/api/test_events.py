@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from app.db.engine import Database, connect
 from app.db.events import PAGE, EventLog
+from app.db.horizon import Horizon
 from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
 from app.service import events
@@ -131,6 +132,7 @@ async def test_an_id_of_another_ledger_is_reset(api: FastAPI, client: AsyncClien
 async def test_an_id_that_is_too_old_is_reset(api: FastAPI, client: AsyncClient, database: Database) -> None:
     for name in "abc":
         await manual(client, name)
+    await EventLog(database).move(Horizon())
     async with database.begin() as connection:
         await connection.execute(text("DELETE FROM events WHERE job_name <> 'c'"))
     async with streaming(api, "after=0") as stream:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from httpx2 import AsyncClient, Response
+from sqlalchemy import update
 
 from app.api.once import OnceRoute
+from app.db.tables import idempotency_keys
 from app.domain.errors import StoreUnavailable
 from app.domain.job import JobDefinition
 from app.service.housekeeping import Housekeeping
@@ -30,14 +33,14 @@ async def _count(client: AsyncClient) -> int:
 
 async def _age(services: Services, seconds: int) -> None:
     """As if the keys had been sent so long ago."""
+    earlier = {
+        "postgresql": f"begun_at - interval '{seconds} seconds'",
+        "mariadb": f"begun_at - INTERVAL {seconds} SECOND",
+        "sqlite": f"strftime('%Y-%m-%d %H:%M:%f000', begun_at, '-{seconds} seconds')",
+    }
     async with services.database.begin() as connection:
-        dialect = connection.dialect.name
-        earlier = (
-            f"begun_at - interval '{seconds} seconds'"
-            if dialect == "postgresql"
-            else f"strftime('%Y-%m-%d %H:%M:%f000', begun_at, '-{seconds} seconds')"
-        )
-        await connection.exec_driver_sql(f"UPDATE idempotency_keys SET begun_at = {earlier}")  # noqa: S608  # a number
+        aged = f"UPDATE idempotency_keys SET begun_at = {earlier[services.database.dialect]}"  # noqa: S608  # a number
+        await connection.exec_driver_sql(aged)
 
 
 async def test_a_post_that_is_sent_twice_is_carried_out_once(client: AsyncClient) -> None:
@@ -246,4 +249,4 @@ async def _keys(services: Services) -> int:
 
 async def _forget(services: Services) -> None:
     async with services.database.begin() as connection:
-        await connection.exec_driver_sql("UPDATE idempotency_keys SET begun_at = '2030-01-01 00:00:00+00'")
+        await connection.execute(update(idempotency_keys).values(begun_at=datetime(2030, 1, 1, tzinfo=UTC)))

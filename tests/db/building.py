@@ -14,6 +14,8 @@ from sqlalchemy import Table, insert, select, text, update
 from app.db.cancellations import CancellationSource
 from app.db.claims import ClaimTransaction
 from app.db.engine import connect
+from app.db.events import EventLog
+from app.db.horizon import Horizon
 from app.db.job_rows import JobRowSource
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
@@ -163,6 +165,8 @@ class Ledger:
     async def table(self, table: Table, **where: Any) -> list[Any]:
         """All rows of a table that match, in the order of their first time."""
         order = {"job_runs": "ledger_at", "job_versions": "version", "cron_jobs": "id", "events": "id"}
+        if table.name == "events":  # On MariaDB they are there once somebody has looked.
+            await EventLog(self.database).move(Horizon())
         query = select(table).order_by(table.c[order[table.name]])
         for name, value in where.items():
             query = query.where(table.c[name] == value)

@@ -28,8 +28,22 @@ async def postgres(postgres_url: str, clock: FakeClock) -> AsyncIterator[Ledger]
 
 
 @pytest.fixture
+async def contended(contended_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """Where transactions wait for each other, on each dialect in turn."""
+    async with opened(contended_url, clock) as ledger:
+        yield ledger
+
+
+@pytest.fixture
 async def rival(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Ledger]:
     """Another process on the same database."""
-    of = "database_url" if "database_url" in request.fixturenames else "postgres_url"
+    of = next(name for name in ("database_url", "contended_url", "postgres_url") if name in request.fixturenames)
     async with opened(request.getfixturevalue(of), clock) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def mariadb(mariadb_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
+    """What only MariaDB can show."""
+    async with opened(mariadb_url, clock) as ledger:
         yield ledger

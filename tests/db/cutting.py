@@ -1,4 +1,4 @@
-"""A network between us and PostgreSQL that breaks at the worst moment."""
+"""A network between us and the database that breaks at the worst moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Network:
 
     def __init__(self, url: str) -> None:
         server = urlsplit(url)
-        self._server = (server.hostname, server.port or 5432)
+        self._server = (server.hostname, server.port)
         self._armed = False
         self._frozen: set[asyncio.StreamWriter] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -61,7 +61,7 @@ class Network:
         self, client: asyncio.StreamReader, server: asyncio.StreamWriter, committing: asyncio.Event
     ) -> None:
         while data := await client.read(65536):
-            if self._armed and b"COMMIT;" in data:
+            if self._armed and b"COMMIT" in data:
                 self._armed = False
                 committing.set()
             server.write(data)

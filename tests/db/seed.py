@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from app.db.engine import connect
 
 DDL = {
@@ -21,6 +23,22 @@ CREATE TABLE cron_jobs (
 
 CREATE INDEX idx_cron_jobs_enabled ON cron_jobs(enabled) WHERE enabled = true;
 CREATE INDEX idx_cron_jobs_last_run ON cron_jobs(last_run);
+""",
+    "mariadb": """
+CREATE TABLE cron_jobs (
+    id INT AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(255) UNIQUE NOT NULL,
+    schedule VARCHAR(255) NOT NULL,
+    endpoint VARCHAR(1024),
+    last_run DATETIME,
+    last_success DATETIME,
+    last_error TEXT,
+    enabled BOOLEAN DEFAULT true,
+    created_at DATETIME DEFAULT CURRENT_TIMESTAMP,
+    updated_at DATETIME DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+    INDEX idx_enabled (enabled),
+    INDEX idx_last_run (last_run)
+);
 """,
     "sqlite": """
 CREATE TABLE cron_jobs (
@@ -53,6 +71,8 @@ ROWS = [
     "(20, 'gone', '0 9 * * *', 'http://one.example/gone', NULL, NULL, NULL, true)",
 ]
 
+_WITHOUT_ZONE = re.compile(r"\+00(:00)?'")
+
 _INSERT = "INSERT INTO cron_jobs (id, name, schedule, endpoint, last_run, last_success, last_error, enabled) VALUES"
 
 
@@ -65,7 +85,8 @@ async def plant(url: str, rows: list[str]) -> None:
                 if statement.strip():
                     await connection.exec_driver_sql(statement)
             for row in rows:
-                await connection.exec_driver_sql(f"{_INSERT} {row}")
+                written = _WITHOUT_ZONE.sub("'", row) if database.dialect == "mariadb" else row
+                await connection.exec_driver_sql(f"{_INSERT} {written}")
             await connection.exec_driver_sql("DELETE FROM cron_jobs WHERE name = 'gone'")
             if database.dialect == "postgresql":
                 await connection.exec_driver_sql("SELECT setval('cron_jobs_id_seq', 20)")

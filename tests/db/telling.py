@@ -17,6 +17,7 @@ async def kinds_of(ledger: Ledger, job: str = "job", after: int = 0) -> list[str
 
 
 async def newest(ledger: Ledger) -> int:
+    await EventLog(ledger.database).move(Horizon())
     async with ledger.database.read() as connection:
         return await newest_id(connection)
 

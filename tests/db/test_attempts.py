@@ -189,19 +189,19 @@ async def test_attempts_come_in_pages(ledger: Ledger, job: PersistedJob) -> None
 
 
 async def test_a_call_that_ends_while_they_are_read_is_told_once(
-    postgres: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    contended: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = await postgres.create()
+    job = await contended.create()
     clock.step(MINUTE)
-    started = await postgres.running(DUE, job)
+    started = await contended.running(DUE, job)
     read = AttemptRepository.page
 
     async def recorded_before(repository: AttemptRepository, run_id: UUID, after: int | None, limit: int) -> Any:
-        await postgres.record(ended(started))
+        await contended.record(ended(started))
         return await read(repository, run_id, after, limit)
 
     monkeypatch.setattr(AttemptRepository, "page", recorded_before)
-    assert [each.outcome for each in await attempts(postgres, started)] == [Ending.SUCCEEDED]
+    assert [each.outcome for each in await attempts(contended, started)] == [Ending.SUCCEEDED]
 
 
 async def test_a_run_that_is_not_there_has_none(ledger: Ledger, job: PersistedJob) -> None:

@@ -69,11 +69,11 @@ async def test_two_replicas_that_start_them_at_once_keep_to_the_concurrency(ledg
     assert set(states(await ledger.table(job_runs))) == {"succeeded"}
 
 
-async def test_a_start_that_waits_counts_what_started_before(postgres: Ledger, rival: Ledger) -> None:
-    await postgres.create()
-    first, second = await every_run(postgres, await backfill(postgres, 2))
-    async with gate(postgres.url, LAST_STEP) as held:
-        one = asyncio.create_task(postgres.starts.start(ME, [first]))
+async def test_a_start_that_waits_counts_what_started_before(contended: Ledger, rival: Ledger) -> None:
+    await contended.create()
+    first, second = await every_run(contended, await backfill(contended, 2))
+    async with gate(contended.url, LAST_STEP) as held:
+        one = asyncio.create_task(contended.starts.start(ME, [first]))
         await held.until_waiting(1)
         two = asyncio.create_task(rival.starts.start(OTHER, [second]))
         await held.until_waiting(2)

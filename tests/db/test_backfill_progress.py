@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from app.db import migrate
 from app.db.runs import RunFilter
+from app.db.tables import job_runs
 from app.domain.backfill import Backfill, BackfillRequest, BackfillState, Progress
 from app.domain.clock import FakeClock
 from app.domain.errors import BackfillNotFound
@@ -93,7 +94,8 @@ async def test_the_release_before_calls_none_that_waits_and_goes_on_with_what_ha
         [begun] = await ledger.starts.start(ME, ledger.heard.queued)
         await ledger.close()
         await asyncio.to_thread(migrate.downgrade, ledger.url, "20261124_histories")
-        query = text("SELECT trigger, state, waiting_for, attempt FROM job_runs ORDER BY attempt")
+        run = job_runs.c
+        query = select(run.trigger, run.state, run.waiting_for, run.attempt).order_by(run.attempt)
         async with ledger.database.read() as connection:
             found = [tuple(row) for row in await connection.execute(query)]
         assert found == [("manual", "canceled", None, 0)] * 2 + [("manual", "running", None, 1)]

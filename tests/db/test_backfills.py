@@ -189,20 +189,20 @@ async def test_two_that_are_asked_for_at_once_make_each_run_once(ledger: Ledger,
 
 
 async def test_a_job_that_changes_meanwhile_is_looked_at_again(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job = await postgres.create()
+    job = await contended.create()
     clock.step(SECOND)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
         changing = asyncio.create_task(rival.patch("job", schedule="0 * * * *"))
         await held.until_waiting(1)
-        asked = asyncio.create_task(postgres.backfills.create("job", over(NOON - 2 * HOUR, NOON)))
+        asked = asyncio.create_task(contended.backfills.create("job", over(NOON - 2 * HOUR, NOON)))
         await held.until_waiting(2)
         await held.open()
         await changing
         backfill, _ = await asked
     assert backfill.job_version == 2
-    assert await made(postgres, job) == [NOON - HOUR, NOON]
+    assert await made(contended, job) == [NOON - HOUR, NOON]
 
 
 async def test_a_request_that_can_not_be_met_says_which_field(ledger: Ledger, clock: FakeClock) -> None:

@@ -179,31 +179,31 @@ async def test_a_job_whose_calendar_vanished_is_settled_as_a_span_that_nobody_ca
 
 
 async def test_a_job_that_comes_to_name_the_calendar_meanwhile_is_changed_with_it(
-    postgres: Ledger, rival: Ledger
+    contended: Ledger, rival: Ledger
 ) -> None:
     """The job's transaction waits before its commit, holding the calendar; the change waits for it, and looks again."""
-    await postgres.calendars.create(calendar())
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+    await contended.calendars.create(calendar())
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         making = asyncio.create_task(rival.create(**leaving_out(HOLIDAYS)))
         await held.until_waiting(1)
-        changing = asyncio.create_task(postgres.calendars.replace(calendar(TODAY)))
+        changing = asyncio.create_task(contended.calendars.replace(calendar(TODAY)))
         await held.until_waiting(2)
         assert not changing.done()
     job = await making
     await changing
-    assert (await postgres.row_of(job)).version == 2
-    assert [each.definition["calendars"] for each in await postgres.versions_of(job)] == [
+    assert (await contended.row_of(job)).version == 2
+    assert [each.definition["calendars"] for each in await contended.versions_of(job)] == [
         {"holidays": 1},
         {"holidays": 2},
     ]
 
 
-async def test_a_job_that_comes_to_name_the_calendar_meanwhile_keeps_it(postgres: Ledger, rival: Ledger) -> None:
-    await postgres.calendars.create(calendar())
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+async def test_a_job_that_comes_to_name_the_calendar_meanwhile_keeps_it(contended: Ledger, rival: Ledger) -> None:
+    await contended.calendars.create(calendar())
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         making = asyncio.create_task(rival.create(**leaving_out(HOLIDAYS)))
         await held.until_waiting(1)
-        deleting = asyncio.create_task(postgres.calendars.delete("holidays"))
+        deleting = asyncio.create_task(contended.calendars.delete("holidays"))
         await held.until_waiting(2)
     await making
     with pytest.raises(CalendarInUse):

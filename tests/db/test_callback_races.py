@@ -76,69 +76,69 @@ async def test_a_run_without_a_callback_is_taken_over_as_ever(ledger: Ledger, cl
 
 @pytest.mark.parametrize("first", ["callback", "record"])
 async def test_a_callback_and_the_202_at_once_lose_nothing(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, first: str
+    contended: Ledger, rival: Ledger, clock: FakeClock, first: str
 ) -> None:
     """Both wait for the job's lock, in either order."""
-    job, started = await begun(postgres, clock)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
-        says, records = say(rival, started, "succeeded"), accept(postgres, started)
+    job, started = await begun(contended, clock)
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        says, records = say(rival, started, "succeeded"), accept(contended, started)
         tasks: list[asyncio.Task[object]] = []
         for work in (says, records) if first == "callback" else (records, says):
             tasks.append(asyncio.create_task(work))
             await held.until_waiting(len(tasks))
         await held.open()
         await asyncio.gather(*tasks)
-    run = await postgres.run_of(job)
+    run = await contended.run_of(job)
     assert (run.state, run.failures) == ("succeeded", 0)
-    assert (await postgres.row_of(job)).last_success_run == run.id
+    assert (await contended.row_of(job)).last_success_run == run.id
 
 
-async def test_two_callbacks_at_once_end_the_run_once(postgres: Ledger, rival: Ledger, clock: FakeClock) -> None:
-    _, started = await waiting(postgres, clock)
+async def test_two_callbacks_at_once_end_the_run_once(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    _, started = await waiting(contended, clock)
     told = await asyncio.gather(
-        *(say(each, started, "failed") for each in (postgres, rival) * 3), return_exceptions=True
+        *(say(each, started, "failed") for each in (contended, rival) * 3), return_exceptions=True
     )
     assert sorted(type(each).__name__ for each in told) == ["Conflict"] * 5 + ["NoneType"]
-    assert [run.failures for run in await postgres.table(job_runs)] == [1]
+    assert [run.failures for run in await contended.table(job_runs)] == [1]
 
 
-async def test_a_callback_and_the_timeout_at_once_agree(postgres: Ledger, rival: Ledger, clock: FakeClock) -> None:
-    job, started = await waiting(postgres, clock)
+async def test_a_callback_and_the_timeout_at_once_agree(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    job, started = await waiting(contended, clock)
     clock.step(TIMEOUT)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
-        timing_out = asyncio.create_task(postgres.starts.time_out())
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+        timing_out = asyncio.create_task(contended.starts.time_out())
         await held.until_waiting(1)
         saying = asyncio.create_task(say(rival, started, "succeeded"))
         await held.until_waiting(2)
         await held.open()
         told = await asyncio.gather(timing_out, saying, return_exceptions=True)
-    run = await postgres.run_of(job)
+    run = await contended.run_of(job)
     outcomes = {"pending": (Recorded, Conflict), "succeeded": (Recorded, type(None))}
     assert tuple(type(each) for each in told) == outcomes[run.state]
 
 
 async def test_an_attempt_that_begins_meanwhile_is_not_ended_by_the_token_of_the_one_before(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job, started = await waiting(postgres, clock)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+    job, started = await waiting(contended, clock)
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
         saying = asyncio.create_task(say(rival, started, "succeeded"))
         await held.until_waiting(1)
-        await postgres.execute("UPDATE job_runs SET attempt = 2, callback_token = :token", token=digest("next"))
+        await contended.execute("UPDATE job_runs SET attempt = 2, callback_token = :token", token=digest("next"))
         await held.open()
         with pytest.raises(CallbackNotFound):
             await saying
-    assert states(await postgres.runs_of(job)) == ["waiting"]
+    assert states(await contended.runs_of(job)) == ["waiting"]
 
 
 async def test_two_callbacks_at_once_end_the_run_of_a_deleted_job_once(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     """There is no job to be locked: the run's own lock has to do."""
-    _, started = await waiting(postgres, clock)
-    await postgres.jobs.delete("job")
-    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE") as held:
-        saying = [asyncio.create_task(say(each, started, "failed")) for each in (postgres, rival)]
+    _, started = await waiting(contended, clock)
+    await contended.jobs.delete("job")
+    async with gate(contended.url, "SELECT FROM job_runs FOR UPDATE") as held:
+        saying = [asyncio.create_task(say(each, started, "failed")) for each in (contended, rival)]
         await held.until_waiting(2)
         await held.open()
         told = await asyncio.gather(*saying, return_exceptions=True)
@@ -146,16 +146,16 @@ async def test_two_callbacks_at_once_end_the_run_of_a_deleted_job_once(
 
 
 async def test_a_callback_that_comes_while_its_run_is_taken_over_is_not_lost(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    await postgres.replicas.join(ME, "here")
-    job, _ = await begun(postgres, clock)
+    await contended.replicas.join(ME, "here")
+    job, _ = await begun(contended, clock)
     clock.step(LEASE + MINUTE)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
         burying = asyncio.create_task(rival.replicas.bury(LEASE))
         await held.until_waiting(1)
-        await postgres.execute("UPDATE job_runs SET callback_status = 'succeeded'")
+        await contended.execute("UPDATE job_runs SET callback_status = 'succeeded'")
         await held.open()
         assert await burying == []
-    assert states(await postgres.runs_of(job)) == ["running"]
+    assert states(await contended.runs_of(job)) == ["running"]
     assert await rival.replicas.bury(LEASE) == [(State.SUCCEEDED, Trigger.SCHEDULE)]

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from app.db.tables import job_runs
 from app.domain.claim import Started
@@ -152,25 +153,26 @@ async def test_an_unknown_run_is_not_found(ledger: Ledger) -> None:
 
 
 async def test_a_run_that_is_started_meanwhile_is_judged_as_it_is_when_it_is_locked(
-    postgres: Ledger, rival: Ledger
+    contended: Ledger, rival: Ledger
 ) -> None:
-    run = await waiting(postgres)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
+    run = await waiting(contended)
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
         canceling = asyncio.create_task(rival.runs.cancel(run.id))
         await held.until_waiting(1)
-        await postgres.execute("UPDATE job_runs SET state = 'running', attempt = 1, fence = 1, owner = :me", me=ME)
+        async with contended.database.begin() as starting:
+            await starting.execute(update(job_runs).values(state="running", attempt=1, fence=1, owner=ME))
         await held.open()
         asked = await canceling
     assert (asked.state, asked.cancel_reason) == (State.RUNNING, "canceled by hand")
 
 
-async def test_cancels_and_a_delete_at_once_wait_for_each_other_in_one_order(postgres: Ledger, rival: Ledger) -> None:
-    await postgres.create()
-    runs = [await postgres.runs.trigger("job") for _ in range(8)]
-    canceling = [(postgres, rival)[n % 2].runs.cancel(run.id) for n, run in enumerate(runs)]
+async def test_cancels_and_a_delete_at_once_wait_for_each_other_in_one_order(contended: Ledger, rival: Ledger) -> None:
+    await contended.create()
+    runs = [await contended.runs.trigger("job") for _ in range(8)]
+    canceling = [(contended, rival)[n % 2].runs.cancel(run.id) for n, run in enumerate(runs)]
     told = await asyncio.gather(*canceling, rival.jobs.delete("job"), return_exceptions=True)
     assert {type(each) for each in told} <= {Run, Conflict, type(None)}
-    assert {row.state for row in await postgres.table(job_runs)} == {"canceled"}
+    assert {row.state for row in await contended.table(job_runs)} == {"canceled"}
 
 
 async def test_a_canceled_run_holds_no_place_of_its_job(ledger: Ledger, clock: FakeClock) -> None:

@@ -51,56 +51,56 @@ async def _made_partition(ledger: Ledger, clock: FakeClock) -> None:
 
 @pytest.mark.parametrize("change", [delete, pause, edit])
 async def test_a_claim_that_waits_for_a_change_finds_the_job_changed(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, change: Change
+    contended: Ledger, rival: Ledger, clock: FakeClock, change: Change
 ) -> None:
-    await _made_partition(postgres, clock)
-    job = await postgres.create()
-    candidate = await postgres.candidate(job, DUE)
+    await _made_partition(contended, clock)
+    job = await contended.create()
+    candidate = await contended.candidate(job, DUE)
     slots = roomy()
-    async with gate(postgres.url, LAST_STEP_OF_A_CHANGE) as held:
+    async with gate(contended.url, LAST_STEP_OF_A_CHANGE) as held:
         changing = asyncio.create_task(change(rival))
         await held.until_waiting(1)
         clock.step(MINUTE)
-        claiming = asyncio.create_task(postgres.claims.claim(ME, [candidate], slots))
+        claiming = asyncio.create_task(contended.claims.claim(ME, [candidate], slots))
         await held.until_waiting(2)
         await held.open()
         await changing
         claims = await claiming
     assert claims.stale == [candidate]
     assert used(slots) == 0
-    assert await postgres.runs_of(job) == []
+    assert await contended.runs_of(job) == []
 
 
 @pytest.mark.parametrize("change", [pause, edit])
 async def test_a_change_that_waits_for_a_claim_finds_the_occurrence_claimed(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, change: Change
+    contended: Ledger, rival: Ledger, clock: FakeClock, change: Change
 ) -> None:
-    claims, job = await _claim_against(postgres, rival, clock, change)
+    claims, job = await _claim_against(contended, rival, clock, change)
     assert len(claims.started) == 1
     assert claims.started[0].call.endpoint == "http://one.example/hook"
-    assert states(await postgres.runs_of(job)) == ["running"]
-    row = await postgres.row_of(job)
+    assert states(await contended.runs_of(job)) == ["running"]
+    row = await contended.row_of(job)
     assert (row.enabled, row.next_run) == ((False, None) if change is pause else (True, DUE + MINUTE))
 
 
 async def test_a_delete_that_waits_for_a_claim_lets_its_call_end(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    claims, job = await _claim_against(postgres, rival, clock, delete)
+    claims, job = await _claim_against(contended, rival, clock, delete)
     assert len(claims.started) == 1
-    assert states(await postgres.runs_of(job)) == ["running"]
-    assert await postgres.row_of(job) is None
+    assert states(await contended.runs_of(job)) == ["running"]
+    assert await contended.row_of(job) is None
 
 
 async def _claim_against(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, change: Change
+    contended: Ledger, rival: Ledger, clock: FakeClock, change: Change
 ) -> tuple[Claims, PersistedJob]:
-    await _made_partition(postgres, clock)
-    job = await postgres.create()
-    candidate = await postgres.candidate(job, DUE)
+    await _made_partition(contended, clock)
+    job = await contended.create()
+    candidate = await contended.candidate(job, DUE)
     clock.step(MINUTE)
-    async with gate(postgres.url, LAST_STEP_OF_A_CLAIM) as held:
-        claiming = asyncio.create_task(postgres.claims.claim(ME, [candidate], roomy()))
+    async with gate(contended.url, LAST_STEP_OF_A_CLAIM) as held:
+        claiming = asyncio.create_task(contended.claims.claim(ME, [candidate], roomy()))
         await held.until_waiting(1)
         changing = asyncio.create_task(change(rival))
         await held.until_waiting(2)
@@ -111,21 +111,21 @@ async def _claim_against(
 
 
 async def test_two_claims_of_one_occurrence_at_the_same_time_are_one_run(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    await _made_partition(postgres, clock)
-    job = await postgres.create()
-    candidate = await postgres.candidate(job, DUE)
+    await _made_partition(contended, clock)
+    job = await contended.create()
+    candidate = await contended.candidate(job, DUE)
     clock.step(MINUTE)
-    async with gate(postgres.url, LAST_STEP_OF_A_CLAIM) as held:
-        first = asyncio.create_task(postgres.claims.claim(ME, [candidate], roomy()))
+    async with gate(contended.url, LAST_STEP_OF_A_CLAIM) as held:
+        first = asyncio.create_task(contended.claims.claim(ME, [candidate], roomy()))
         await held.until_waiting(1)
         second = asyncio.create_task(rival.claims.claim(OTHER, [candidate], roomy()))
         await held.until_waiting(2)
         await held.open()
     assert (await first).won == [candidate]
     assert (await second).moved == [(candidate, DUE + MINUTE)]
-    assert (await postgres.run_of(job)).owner == ME
+    assert (await contended.run_of(job)).owner == ME
 
 
 async def test_candidates_in_reversed_order_never_deadlock(ledger: Ledger, rival: Ledger, clock: FakeClock) -> None:

@@ -87,12 +87,12 @@ async def test_a_claim_that_comes_after_the_deadline_calls_nobody(ledger: Ledger
     assert states(await ledger.runs_of(job)) == ["failed"]
 
 
-async def test_a_run_that_another_holds_is_left_for_the_next_look(postgres: Ledger, clock: FakeClock) -> None:
-    await _pending(postgres, clock)
+async def test_a_run_that_another_holds_is_left_for_the_next_look(contended: Ledger, clock: FakeClock) -> None:
+    await _pending(contended, clock)
     clock.step(10 * SECOND)
-    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE"):
-        assert len((await postgres.starts.expire()).became) == 0
-    assert len((await postgres.starts.expire()).became) == 1
+    async with gate(contended.url, "SELECT FROM job_runs FOR UPDATE"):
+        assert len((await contended.starts.expire()).became) == 0
+    assert len((await contended.starts.expire()).became) == 1
 
 
 async def test_a_run_with_jitter_is_pending_until_it_is_due(ledger: Ledger, clock: FakeClock) -> None:

@@ -46,7 +46,8 @@ async def test_a_claim_says_why_it_did_not_start_a_run(
     with listening(ledger.database) as sent:
         await ledger.claims.claim(ME, [candidate], slots)
     assert await delays(ledger, job) == [delay]
-    assert len([statement for statement, _ in sent if not statement.startswith("BEGIN")]) == 4
+    known = ledger.database.dialect == "mariadb"  # which runs there are already
+    assert len([statement for statement, _ in sent if not statement.startswith("BEGIN")]) == 4 + known
 
 
 async def test_a_claim_says_which_gate_holds_a_run_up(ledger: Ledger, clock: FakeClock) -> None:

@@ -44,6 +44,7 @@ async def made_long_ago(ledger: Ledger, clock: FakeClock, old: int, young: int) 
     """So many events of three days before the clock's time, and then so many of now."""
     await make_days(ledger, LONG_AGO, NOON)
     await ledger.populate(old + young)
+    assert len(await ledger.table(events)) == old + young
     async with ledger.database.begin() as connection:
         for at, which in ((LONG_AGO, events.c.id <= old), (NOON, events.c.id > old)):
             await connection.execute(update(events).where(which).values(at=at))

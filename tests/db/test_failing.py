@@ -133,20 +133,20 @@ async def test_nothing_is_paused_without_a_limit_or_below_it_or_after_a_success(
 
 
 async def test_a_success_while_the_job_is_about_to_be_paused_keeps_it_going(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job = await postgres.create(policies=replace(ONCE, pause_after_failures=1))
-    await _run(postgres, clock, job)
+    job = await contended.create(policies=replace(ONCE, pause_after_failures=1))
+    await _run(contended, clock, job)
     clock.step(MINUTE)
-    started = await postgres.running(clock.now(), job)
-    async with gate(postgres.url, "SELECT FROM cron_jobs WHERE enabled AND failures_in_a_row > 0 FOR UPDATE") as held:
-        recording = asyncio.create_task(postgres.record(ended(started)))
+    started = await contended.running(clock.now(), job)
+    async with gate(contended.url, "SELECT FROM cron_jobs WHERE enabled AND failures_in_a_row > 0 FOR UPDATE") as held:
+        recording = asyncio.create_task(contended.record(ended(started)))
         await held.until_waiting(1)
         assert await rival.failing.pause_failing() == ([], [])  # others are at it
         await held.open()
         await recording
     assert await rival.failing.pause_failing() == ([], [])
-    assert (await postgres.row_of(job)).enabled
+    assert (await contended.row_of(job)).enabled
 
 
 async def test_two_replicas_pause_a_job_once(ledger: Ledger, rival: Ledger, clock: FakeClock) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -27,6 +30,6 @@ async def test_the_server_that_is_there_is_used(postgres_url: str) -> None:
 
 
 async def test_changes_are_told_by_the_server_that_is_there(postgres_url: str) -> None:
-    heard = PostgresChangeFeed(_of_two(postgres_url)).listen()
-    assert await anext(heard) is None
-    await heard.aclose()
+    heard = cast(AsyncGenerator[int | None], PostgresChangeFeed(_of_two(postgres_url)).listen())
+    async with aclosing(heard):
+        assert await anext(heard) is None

@@ -55,20 +55,20 @@ async def test_what_changed_since_then_is_told_enabled_or_not(ledger: Ledger, cl
 
 
 async def test_a_change_that_commits_late_is_seen_within_the_overlap(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job = await postgres.create()
+    job = await contended.create()
     clock.step(MINUTE)
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         changing = asyncio.create_task(rival.patch("job", description="late"))
         await held.until_waiting(1)
         clock.step(OVERLAP - JUST)
-        polled_to = await postgres.rows.time()
-        assert await postgres.rows.changed_since(NOON + JUST) == []
+        polled_to = await contended.rows.time()
+        assert await contended.rows.changed_since(NOON + JUST) == []
         await held.open()
         await changing
-    assert (await postgres.row_of(job)).updated_at < polled_to
-    assert await postgres.rows.changed_since(polled_to - OVERLAP) == [job.id]
+    assert (await contended.row_of(job)).updated_at < polled_to
+    assert await contended.rows.changed_since(polled_to - OVERLAP) == [job.id]
 
 
 async def test_a_job_that_is_set_aside_waits_for_nothing_and_says_why(ledger: Ledger, clock: FakeClock) -> None:

@@ -139,9 +139,9 @@ async def test_replace_creates_what_is_not_there_and_replaces_what_is(ledger: Le
     assert (replaced.created_at, replaced.updated_at) == (NOON, NOON + MINUTE)
 
 
-async def test_two_that_put_a_new_job_at_once_make_one_and_replace_it(postgres: Ledger, rival: Ledger) -> None:
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
-        first = asyncio.create_task(postgres.jobs.replace(FULL))
+async def test_two_that_put_a_new_job_at_once_make_one_and_replace_it(contended: Ledger, rival: Ledger) -> None:
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+        first = asyncio.create_task(contended.jobs.replace(FULL))
         await held.until_waiting(1)
         second = asyncio.create_task(rival.jobs.replace(replace(FULL, description="second")))
         await held.until_waiting(2)

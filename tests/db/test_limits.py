@@ -86,12 +86,12 @@ async def test_runs_that_two_replicas_start_at_once_share_the_limit(
 
 
 async def test_a_start_that_waits_for_the_limit_counts_what_started_before(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    await _put(postgres, 1)
-    first, second = await _jobs(postgres, clock, 2)
-    async with gate(postgres.url, LAST_STEP) as held:
-        one = asyncio.create_task(postgres.starts.start(ME, [first]))
+    await _put(contended, 1)
+    first, second = await _jobs(contended, clock, 2)
+    async with gate(contended.url, LAST_STEP) as held:
+        one = asyncio.create_task(contended.starts.start(ME, [first]))
         await held.until_waiting(1)
         two = asyncio.create_task(rival.starts.start(OTHER, [second]))
         await held.until_waiting(2)

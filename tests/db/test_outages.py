@@ -6,7 +6,6 @@ import asyncio
 import gc
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -16,28 +15,21 @@ from app.domain.clock import FakeClock
 from app.domain.errors import StoreUnavailable
 from tests.db.building import ME, MINUTE, NOON, Ledger, opened, roomy, used
 from tests.db.cutting import network
-from tests.servers.postgres import plain_dsn
+from tests.db.locks import terminate_all
 
 DUE = NOON + MINUTE
 
 
-async def test_a_backend_that_is_terminated_is_an_outage_that_passes(postgres: Ledger, clock: FakeClock) -> None:
-    job = await postgres.create()
+async def test_a_backend_that_is_terminated_is_an_outage_that_passes(contended: Ledger, clock: FakeClock) -> None:
+    job = await contended.create()
     clock.step(MINUTE)
     slots = roomy()
-    candidate = await postgres.candidate(job, DUE)
-    admin = await asyncpg.connect(plain_dsn(postgres.url))
-    try:
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    finally:
-        await admin.close()
+    candidate = await contended.candidate(job, DUE)
+    await terminate_all(contended.url)
     with pytest.raises(StoreUnavailable):
-        await postgres.claims.claim(ME, [candidate], slots)
+        await contended.claims.claim(ME, [candidate], slots)
     assert used(slots) == 0
-    assert (await postgres.claims.claim(ME, [candidate], slots)).won == [candidate]
+    assert (await contended.claims.claim(ME, [candidate], slots)).won == [candidate]
 
 
 async def test_a_database_that_nobody_answers_for_is_an_outage(clock: FakeClock) -> None:
@@ -64,14 +56,14 @@ async def test_a_network_that_ends_leaves_nothing_behind(postgres_url: str, capl
     assert caplog.records == []
 
 
-async def test_of_two_that_deadlock_one_is_told_to_try_again(postgres: Ledger) -> None:
-    await postgres.populate(2)
+async def test_of_two_that_deadlock_one_is_told_to_try_again(contended: Ledger) -> None:
+    await contended.populate(2)
     met = asyncio.Barrier(2)
 
     async def lock(*names: str) -> None:
-        async with postgres.database.begin() as connection:
+        async with contended.database.begin() as connection:
             for name in names:
-                await connection.execute(text("SELECT FROM cron_jobs WHERE name = :name FOR UPDATE"), {"name": name})
+                await connection.execute(text("SELECT 1 FROM cron_jobs WHERE name = :name FOR UPDATE"), {"name": name})
                 if name == names[0]:
                     await met.wait()
 
@@ -79,9 +71,9 @@ async def test_of_two_that_deadlock_one_is_told_to_try_again(postgres: Ledger) -
     assert sorted(str(type(each).__name__) for each in both) == ["NoneType", "StoreUnavailable"]
 
 
-async def test_a_standby_is_an_outage(postgres: Ledger) -> None:
+async def test_a_standby_is_an_outage(contended: Ledger) -> None:
     async def write() -> None:
-        async with postgres.database.begin() as connection:
+        async with contended.database.begin() as connection:
             await connection.execute(text("SET TRANSACTION READ ONLY"))
             await connection.execute(text("DELETE FROM cron_jobs"))
 
@@ -89,26 +81,28 @@ async def test_a_standby_is_an_outage(postgres: Ledger) -> None:
         await write()
 
 
-async def test_a_pool_that_is_used_up_is_an_outage(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pool_that_is_used_up_is_an_outage(contended_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "COMMAND_TIMEOUT", 0.05)
-    async with opened(postgres_url, None, pool=1) as ledger, ledger.database.begin():
+    async with opened(contended_url, None, pool=1) as ledger, ledger.database.begin():
         with pytest.raises(StoreUnavailable):
             await ledger.rows.time()
 
 
-async def test_a_statement_that_takes_too_long_is_an_outage(postgres_url: str) -> None:
-    database = engine.connect(postgres_url, patience=0.05)
+async def test_a_statement_that_takes_too_long_is_an_outage(contended_url: str) -> None:
+    database = engine.connect(contended_url, patience=0.05)
     try:
         with pytest.raises(StoreUnavailable):
             async with database.begin() as connection:
-                await connection.execute(text("SELECT pg_sleep(30)"))
+                await connection.execute(
+                    text(f"SELECT {'pg_sleep' if database.dialect == 'postgresql' else 'sleep'}(30)")
+                )
     finally:
         await database.close()
 
 
-async def test_a_transaction_that_says_nothing_more_holds_nobody_up(postgres: Ledger) -> None:
-    job = await postgres.create()
-    frozen = engine.connect(postgres.url, patience=0.2)
+async def test_a_transaction_that_says_nothing_more_holds_nobody_up(contended: Ledger) -> None:
+    job = await contended.create()
+    frozen = engine.connect(contended.url, patience=1)
     lock = text("SELECT 1 FROM cron_jobs WHERE id = :id FOR UPDATE")
 
     passed = asyncio.Event()
@@ -116,7 +110,7 @@ async def test_a_transaction_that_says_nothing_more_holds_nobody_up(postgres: Le
     async def freeze() -> None:
         async with frozen.begin() as connection:
             await connection.execute(lock, {"id": job.id})
-            async with asyncio.timeout(5), postgres.database.begin() as other:
+            async with asyncio.timeout(5), contended.database.begin() as other:
                 await other.execute(lock, {"id": job.id})
                 passed.set()
             await connection.execute(lock, {"id": job.id})
@@ -138,7 +132,7 @@ async def test_a_migration_may_think_for_as_long_as_it_likes(postgres_url: str) 
         await database.close()
 
 
-async def test_a_mistake_is_no_outage(postgres: Ledger) -> None:
+async def test_a_mistake_is_no_outage(contended: Ledger) -> None:
     with pytest.raises(DBAPIError) as told:
-        await postgres.execute("SELECT nothing FROM nowhere")
+        await contended.execute("SELECT nothing FROM nowhere")
     assert told.value.__cause__ is not told.value

@@ -222,34 +222,34 @@ async def test_of_two_runs_that_two_replicas_start_at_once_one_starts(
 
 @pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE, Overlap.CANCEL_PREVIOUS])
 async def test_a_start_that_waits_for_another_counts_it(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, overlap: Overlap
+    contended: Ledger, rival: Ledger, clock: FakeClock, overlap: Overlap
 ) -> None:
-    job = await _job(postgres, overlap)
-    first, second = await _two_pending(postgres, clock, job)
-    async with gate(postgres.url, LAST_STEP) as held:
-        one = asyncio.create_task(postgres.starts.start(ME, [first]))
+    job = await _job(contended, overlap)
+    first, second = await _two_pending(contended, clock, job)
+    async with gate(contended.url, LAST_STEP) as held:
+        one = asyncio.create_task(contended.starts.start(ME, [first]))
         await held.until_waiting(1)
         two = asyncio.create_task(rival.starts.start(OTHER, [second]))
         await held.until_waiting(2)
         await held.open()
         assert (len(await one), len(await two)) == (1, 0)
-    assert states(await postgres.runs_of(job))[0] == "running"
+    assert states(await contended.runs_of(job))[0] == "running"
 
 
-async def test_a_claim_that_waits_for_a_start_counts_it(postgres: Ledger, rival: Ledger, clock: FakeClock) -> None:
-    job = await _job(postgres, Overlap.SKIP)
-    await _minute(postgres, clock, job, room=0)
-    first = await postgres.run_of(job)
+async def test_a_claim_that_waits_for_a_start_counts_it(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    job = await _job(contended, Overlap.SKIP)
+    await _minute(contended, clock, job, room=0)
+    first = await contended.run_of(job)
     clock.step(MINUTE)
     candidate = await rival.candidate(job, clock.now())
-    async with gate(postgres.url, LAST_STEP) as held:
-        starting = asyncio.create_task(postgres.starts.start(ME, [queued(first)]))
+    async with gate(contended.url, LAST_STEP) as held:
+        starting = asyncio.create_task(contended.starts.start(ME, [queued(first)]))
         await held.until_waiting(1)
         claiming = asyncio.create_task(rival.claims.claim(OTHER, [candidate], room_for(1)))
         await held.until_waiting(2)
         await held.open()
         assert (len(await starting), len((await claiming).started)) == (1, 0)
-    assert states(await postgres.runs_of(job)) == ["running", "skipped"]
+    assert states(await contended.runs_of(job)) == ["running", "skipped"]
 
 
 @pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE])

@@ -171,12 +171,12 @@ async def test_one_of_two_replicas_ends_a_pause(ledger: Ledger, rival: Ledger, c
     assert len(await ledger.spans_of(job)) == 1
 
 
-async def test_nobody_waits_for_a_job_that_another_is_busy_with(postgres: Ledger, clock: FakeClock) -> None:
-    job = await paused(postgres)
+async def test_nobody_waits_for_a_job_that_another_is_busy_with(contended: Ledger, clock: FakeClock) -> None:
+    job = await paused(contended)
     clock.step(11 * MINUTE)
-    async with gate(postgres.url, "SELECT FROM cron_jobs FOR UPDATE"), asyncio.timeout(5):
-        assert await postgres.pauses.end_due() == []
-    assert await postgres.pauses.end_due() == [job.id]
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE"), asyncio.timeout(5):
+        assert await contended.pauses.end_due() == []
+    assert await contended.pauses.end_due() == [job.id]
 
 
 async def test_a_change_after_the_instant_meets_a_job_that_goes_on(ledger: Ledger, clock: FakeClock) -> None:

@@ -155,19 +155,19 @@ async def test_a_call_of_a_deleted_job_is_recorded(ledger: Ledger, job: Persiste
 
 
 async def test_a_delete_that_waits_for_a_cut_off_cancels_what_is_pending_then(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job = await postgres.create()
+    job = await contended.create()
     clock.step(MINUTE)
-    started = await postgres.running(DUE, job)
-    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE") as held:
-        recording = asyncio.create_task(postgres.record(cut_off(started)))
+    started = await contended.running(DUE, job)
+    async with gate(contended.url, "SELECT FROM job_runs FOR UPDATE") as held:
+        recording = asyncio.create_task(contended.record(cut_off(started)))
         await held.until_waiting(1)
         deleting = asyncio.create_task(rival.jobs.delete("job"))
         await held.until_waiting(2)
         await held.open()
         await asyncio.gather(recording, deleting)
-    assert states(await postgres.runs_of(job)) == ["canceled"]
+    assert states(await contended.runs_of(job)) == ["canceled"]
 
 
 async def test_excerpts_are_kept_for_failures_and_for_the_last_success(ledger: Ledger, clock: FakeClock) -> None:

@@ -233,26 +233,26 @@ async def test_a_run_that_is_to_be_canceled_is_so_when_it_comes_back(
 
 
 async def test_a_death_that_waits_for_a_heartbeat_does_not_happen(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    await postgres.replicas.join(ME, "here")
+    await contended.replicas.join(ME, "here")
     clock.step(LEASE + JUST)
-    async with postgres.database.begin() as beating, gate(postgres.url, "SELECT 1") as watch:
+    async with contended.database.begin() as beating, gate(contended.url, "SELECT 1") as watch:
         await beating.execute(replica_table.update().values(heartbeat=clock.now()).where(~replica_table.c.dead))
         burying = asyncio.create_task(rival.replicas.bury(LEASE))
         await watch.until_waiting(1)
         await beating.commit()
         assert await burying == []
-    assert await _dead(postgres) == set()
-    assert await postgres.replicas.beat(ME)
+    assert await _dead(contended) == set()
+    assert await contended.replicas.beat(ME)
 
 
 async def test_a_heartbeat_that_waits_for_a_death_comes_too_late(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    await postgres.replicas.join(ME, "here")
+    await contended.replicas.join(ME, "here")
     clock.step(LEASE + JUST)
-    async with postgres.database.begin() as burying, gate(postgres.url, "SELECT 1") as watch:
+    async with contended.database.begin() as burying, gate(contended.url, "SELECT 1") as watch:
         await burying.execute(replica_table.update().values(dead=True))
         beating = asyncio.create_task(rival.replicas.beat(ME))
         await watch.until_waiting(1)
@@ -261,39 +261,39 @@ async def test_a_heartbeat_that_waits_for_a_death_comes_too_late(
 
 
 async def test_a_replica_that_dies_during_a_takeover_loses_no_run(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    jobs = [await postgres.create(name) for name in ("a", "b")]
+    jobs = [await contended.create(name) for name in ("a", "b")]
     clock.step(MINUTE)
     for replica, job in zip((ME, OTHER), jobs, strict=True):
-        await postgres.replicas.join(replica, "here")
-        await postgres.running(DUE, job, replica=replica)
-    await postgres.replicas.leave(ME)
-    async with gate(postgres.url, f"SELECT FROM cron_jobs WHERE id = {jobs[0].id} FOR UPDATE") as held:
+        await contended.replicas.join(replica, "here")
+        await contended.running(DUE, job, replica=replica)
+    await contended.replicas.leave(ME)
+    async with gate(contended.url, f"SELECT FROM cron_jobs WHERE id = {jobs[0].id} FOR UPDATE") as held:
         burying = asyncio.create_task(rival.replicas.bury(LEASE))
         await held.until_waiting(1)
-        await postgres.replicas.leave(OTHER)
+        await contended.replicas.leave(OTHER)
         await held.open()
         await burying
-    await postgres.replicas.bury(LEASE)
-    assert [(await postgres.run_of(job)).state for job in jobs] == ["pending", "pending"]
-    assert [(await postgres.run_of(job)).takeovers for job in jobs] == [1, 1]
+    await contended.replicas.bury(LEASE)
+    assert [(await contended.run_of(job)).state for job in jobs] == ["pending", "pending"]
+    assert [(await contended.run_of(job)).takeovers for job in jobs] == [1, 1]
 
 
 @pytest.mark.parametrize("ending", ["lost", "canceled"])
 async def test_a_job_that_is_deleted_meanwhile_leaves_no_pending_run(
-    postgres: Ledger, rival: Ledger, clock: FakeClock, ending: str
+    contended: Ledger, rival: Ledger, clock: FakeClock, ending: str
 ) -> None:
-    job = await postgres.create()
+    job = await contended.create()
     clock.step(MINUTE)
-    started = await postgres.running(DUE, job)
+    started = await contended.running(DUE, job)
     mine = {started.call.run_id: started.fence}
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
-        deleting = asyncio.create_task(postgres.jobs.delete("job"))
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+        deleting = asyncio.create_task(contended.jobs.delete("job"))
         await held.until_waiting(1)
         replicas = rival.replicas
         returning = asyncio.create_task(replicas.bury(LEASE) if ending == "lost" else replicas.hand_back(ME, mine))
         await held.until_waiting(2)
         await held.open()
         await asyncio.gather(deleting, returning)
-    assert states(await postgres.runs_of(job)) == [ending]
+    assert states(await contended.runs_of(job)) == [ending]

@@ -115,6 +115,7 @@ _COPY = (
 _SQLITE_NUMBERS = "(WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 33000) SELECT i FROM n)"
 _MANY_PENDING = {
     "postgresql": _COPY.format(id="gen_random_uuid()", numbers="generate_series(1, 33000)"),
+    "mariadb": _COPY.replace("trigger", "`trigger`").format(id="REPLACE(UUID(), '-', '')", numbers="seq_1_to_33000"),
     "sqlite": _COPY.format(id="lower(hex(randomblob(16)))", numbers=_SQLITE_NUMBERS),
 }
 

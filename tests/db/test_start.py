@@ -172,25 +172,25 @@ async def test_a_run_that_was_cut_off_waits_behind_those_that_were_due_before(le
     assert [run.ledger_at for run in found] == [midnight + MINUTE, midnight - MINUTE]
 
 
-async def test_a_run_that_another_holds_is_passed_over(postgres: Ledger, clock: FakeClock) -> None:
-    job = await pending_job(postgres, clock)
-    run = queued(await postgres.run_of(job))
-    async with gate(postgres.url, "SELECT FROM job_runs FOR UPDATE"):
-        assert await postgres.starts.start(ME, [run]) == []
-    assert len(await postgres.starts.start(ME, [run])) == 1
+async def test_a_run_that_another_holds_is_passed_over(contended: Ledger, clock: FakeClock) -> None:
+    job = await pending_job(contended, clock)
+    run = queued(await contended.run_of(job))
+    async with gate(contended.url, "SELECT FROM job_runs FOR UPDATE"):
+        assert await contended.starts.start(ME, [run]) == []
+    assert len(await contended.starts.start(ME, [run])) == 1
 
 
 async def test_a_start_that_waits_for_a_delete_finds_the_run_canceled(
-    postgres: Ledger, rival: Ledger, clock: FakeClock
+    contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
-    job = await pending_job(postgres, clock)
-    run = queued(await postgres.run_of(job))
-    async with gate(postgres.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
+    job = await pending_job(contended, clock)
+    run = queued(await contended.run_of(job))
+    async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         deleting = asyncio.create_task(rival.jobs.delete("job"))
         await held.until_waiting(1)
-        starting = asyncio.create_task(postgres.starts.start(ME, [run]))
+        starting = asyncio.create_task(contended.starts.start(ME, [run]))
         await held.until_waiting(2)
         await held.open()
         await deleting
         assert await starting == []
-    assert states(await postgres.runs_of(job)) == ["canceled"]
+    assert states(await contended.runs_of(job)) == ["canceled"]

@@ -16,7 +16,7 @@ from tests.unit.scheduler.replica import Replica, ServerClock, running
 @pytest.fixture(autouse=True)
 def everything_is_accounted_for(request: pytest.FixtureRequest) -> Iterator[None]:
     """Set up before the replicas, and so looked at when they are gone."""
-    names = [name for name in ("database_url", "postgres_url") if name in request.fixturenames]
+    names = [name for name in ("database_url", "contended_url", "postgres_url") if name in request.fixturenames]
     url = str(request.getfixturevalue(names[0])) if names and "replicas" in request.fixturenames else None
     yield
     if url is not None:

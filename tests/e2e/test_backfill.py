@@ -15,10 +15,10 @@ YEAR = {"since": "2025-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z", "max":
 
 
 async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was_killed(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     settings = {"LEASE_SECONDS": "2"}
-    one, other = await replicas.start(postgres_url, settings), await replicas.start(postgres_url, settings)
+    one, other = await replicas.start(contended_url, settings), await replicas.start(contended_url, settings)
     api = Api(other.url)
     await api.create("daily", f"{sink.url}/delay/20", "0 3 * * *")
     made = await api.post("/v1/jobs/daily/backfill", YEAR)

@@ -37,10 +37,10 @@ async def test_a_target_calls_back_whether_or_not_its_answer_is_recorded(
 
 
 async def test_a_callback_finds_its_run_after_the_replica_that_called_was_killed(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
-    other = await replicas.start(postgres_url, {"LEASE_SECONDS": "3"})
-    killed = await replicas.start(postgres_url, {"LEASE_SECONDS": "3", "PUBLIC_URL": f"{other.url}/"})
+    other = await replicas.start(contended_url, {"LEASE_SECONDS": "3"})
+    killed = await replicas.start(contended_url, {"LEASE_SECONDS": "3", "PUBLIC_URL": f"{other.url}/"})
     api, first = Api(other.url), Api(killed.url)
     await first.create("slow", f"{sink.url}/status/202", "@manual", **ASYNC)
     run = await first.post("/v1/jobs/slow/trigger")

@@ -15,10 +15,10 @@ TARGET = 2
 
 
 async def test_a_hanging_call_is_cut_within_two_seconds_on_whichever_replica_makes_it(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     settings = {"CONCURRENCY": str(HELD)}
-    one, other = await replicas.start(postgres_url, settings), await replicas.start(postgres_url, settings)
+    one, other = await replicas.start(contended_url, settings), await replicas.start(contended_url, settings)
     api, second = Api(one.url), Api(other.url)
     await api.create("slow", f"{sink.url}/hang", "@manual")
     runs = [await api.post("/v1/jobs/slow/trigger") for _ in range(2 * HELD)]

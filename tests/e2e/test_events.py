@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID
 
 import aiohttp
-import asyncpg
+from sqlalchemy import select
 
+from app.db.engine import connect
+from app.db.trace_tables import events
+from app.db.types import AnyRow
 from tests.e2e.client import Api, eventually
 from tests.e2e.following import Follower
 from tests.servers.balancer import Balancer
-from tests.servers.postgres import plain_dsn
 from tests.servers.replica import Replica, Replicas
 from tests.servers.sink import Sink
 
-ROWS = "SELECT id, kind, job_id::text, run_id::text, job_version FROM events WHERE id > $1 ORDER BY id"
-
 
 async def test_no_event_is_missing_or_out_of_order_where_the_replica_that_tells_them_is_killed(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     settings = {"LEASE_SECONDS": "2"}
-    one, other = await replicas.start(postgres_url, settings), await replicas.start(postgres_url, settings)
+    one, other = await replicas.start(contended_url, settings), await replicas.start(contended_url, settings)
     async with Balancer([one.port, other.port]) as balancer:
-        await kill_while_streaming(postgres_url, balancer.url, one, other, sink, followers=2)
+        await kill_while_streaming(contended_url, balancer.url, one, other, sink, followers=2)
 
 
 async def kill_while_streaming(
@@ -51,7 +52,7 @@ async def kill_while_streaming(
         for each in following:
             await each.until(rows[-1]["id"])
             told = [event for event in each.events if event["id"] <= rows[-1]["id"]]
-            assert [_facts(event) for event in told] == [dict(row) for row in rows if row["id"] > (each.begun or 0)]
+            assert [_facts(event) for event in told] == [row for row in rows if row["id"] > (each.begun or 0)]
             assert {event["event"] for event in told} == {"job", "run"}
         assert any(each.connections > 1 for each in following)
     _each_run_in_order(rows)
@@ -73,7 +74,7 @@ def _facts(event: dict[str, Any]) -> dict[str, Any]:
     return {name: event[name] for name in ("id", "kind", "job_id", "run_id", "job_version")}
 
 
-def _each_run_in_order(rows: list[asyncpg.Record]) -> None:
+def _each_run_in_order(rows: list[dict[str, Any]]) -> None:
     """Begun before it ended; a job is made first and deleted last."""
     of_runs: dict[str, list[str]] = {}
     for row in rows:
@@ -87,12 +88,20 @@ def _each_run_in_order(rows: list[asyncpg.Record]) -> None:
             assert kinds.count(kinds[-1]) == 1
 
 
-async def _rows(database_url: str, after: int) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(plain_dsn(database_url))
+async def _rows(database_url: str, after: int) -> list[dict[str, Any]]:
+    event = events.c
+    query = select(event.id, event.kind, event.job_id, event.run_id, event.job_version)
+    database = connect(database_url)
     try:
-        return list(await connection.fetch(ROWS, after))
+        async with database.read() as connection:
+            found = await connection.execute(query.where(event.id > after).order_by(event.id))
+            return [_told(row) for row in found]
     finally:
-        await connection.close(timeout=5)
+        await database.close()
+
+
+def _told(row: AnyRow) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in row._asdict().items()}
 
 
 async def _all_ended(api: Api) -> bool:

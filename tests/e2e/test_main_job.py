@@ -34,10 +34,10 @@ async def test_a_job_is_called_each_second_until_it_is_deleted_and_the_ledger_sa
 
 
 async def test_killing_one_of_two_replicas_repeats_no_instant_and_leaves_none_out(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     settings = {"LEASE_SECONDS": "2"}
-    one, other = await replicas.start(postgres_url, settings), await replicas.start(postgres_url, settings)
+    one, other = await replicas.start(contended_url, settings), await replicas.start(contended_url, settings)
     api = Api(other.url)
     await api.create("hello", f"{sink.url}/hello")
     await sink.wait_for(3)
@@ -52,20 +52,20 @@ async def test_killing_one_of_two_replicas_repeats_no_instant_and_leaves_none_ou
     await api.delete("hello")
     assert_no_gap(instants(await api.runs()))
     assert not repeated(sink.calls)
-    await api_tells_that_nothing_is_unaccounted(postgres_url, api)
+    await api_tells_that_nothing_is_unaccounted(contended_url, api)
     await api.close()
 
 
 async def test_a_run_whose_replica_was_killed_is_called_again_as_the_next_attempt(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
-    doomed = await replicas.start(postgres_url, {"LEASE_SECONDS": "2"})
+    doomed = await replicas.start(contended_url, {"LEASE_SECONDS": "2"})
     first = Api(doomed.url)
     await first.create("slow", f"{sink.url}/hang", "@manual")
     run = await first.post("/v1/jobs/slow/trigger")
     await sink.wait_for(1)
     await doomed.kill()
-    heir = await replicas.start(postgres_url, {"LEASE_SECONDS": "2"})
+    heir = await replicas.start(contended_url, {"LEASE_SECONDS": "2"})
     again = (await sink.wait_for(2, timeout=7 + TARGET_OF_ITS_OWN))[1]
     assert again.headers["Idempotency-Key"] == run["id"]
     assert again.headers["Cronledger-Attempt"] == "2"
@@ -86,15 +86,15 @@ async def test_a_run_whose_replica_was_killed_is_called_again_as_the_next_attemp
 
 @pytest.mark.parametrize("frozen_for_leases", [3])
 async def test_a_replica_that_was_frozen_past_its_lease_writes_nothing_over_its_successor(
-    postgres_url: str, replicas: Replicas, sink: Sink, frozen_for_leases: int
+    contended_url: str, replicas: Replicas, sink: Sink, frozen_for_leases: int
 ) -> None:
-    frozen = await replicas.start(postgres_url, {"LEASE_SECONDS": "1"})
+    frozen = await replicas.start(contended_url, {"LEASE_SECONDS": "1"})
     api = Api(frozen.url)
     await api.create("slow", f"{sink.url}/hang", "@manual")
     run = await api.post("/v1/jobs/slow/trigger")
     await sink.wait_for(1)
     frozen.freeze()
-    other = await replicas.start(postgres_url, {"LEASE_SECONDS": "1"})
+    other = await replicas.start(contended_url, {"LEASE_SECONDS": "1"})
     await sink.wait_for(2, timeout=frozen_for_leases + TARGET_OF_ITS_OWN)
     frozen.thaw()
     await eventually(lambda: _said(frozen, "joining again"))

@@ -18,9 +18,9 @@ SHARING, AT_ONCE = 200, 7
 
 
 @pytest.fixture
-async def two(postgres_url: str, replicas: Replicas) -> AsyncIterator[list[tuple[Replica, Api]]]:
+async def two(contended_url: str, replicas: Replicas) -> AsyncIterator[list[tuple[Replica, Api]]]:
     settings = SETTINGS | {"PER_HOST_CONCURRENCY": "200"}
-    started = [await replicas.start(postgres_url, settings) for _ in range(2)]
+    started = [await replicas.start(contended_url, settings) for _ in range(2)]
     pairs = [(replica, Api(replica.url)) for replica in started]
     yield pairs
     for _, api in pairs:
@@ -28,9 +28,9 @@ async def two(postgres_url: str, replicas: Replicas) -> AsyncIterator[list[tuple
 
 
 async def test_a_retry_is_made_by_another_when_the_replica_of_the_first_attempt_was_killed(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
-    doomed = await replicas.start(postgres_url, SETTINGS)
+    doomed = await replicas.start(contended_url, SETTINGS)
     api = Api(doomed.url)
     await api.create("shaky", f"{sink.url}/status/500", "@manual", retry={"min_backoff_seconds": 4, "jitter": False})
     run = await api.post("/v1/jobs/shaky/trigger")
@@ -43,7 +43,7 @@ async def test_a_retry_is_made_by_another_when_the_replica_of_the_first_attempt_
     await eventually(to_be_retried)
     due = datetime.fromisoformat((await api.get(f"/v1/runs/{run['id']}"))["due_at"])
     await doomed.kill()
-    await replicas.start(postgres_url, SETTINGS)
+    await replicas.start(contended_url, SETTINGS)
     _, again = await sink.wait_for(2, timeout=15)
     assert again.at >= due
     assert again.headers["Idempotency-Key"] == run["id"]

@@ -31,9 +31,9 @@ async def _all_have_met(api: Api, count: int) -> None:
 
 
 async def test_each_occurrence_is_tried_by_about_one_of_three_replicas(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
-    started = [await replicas.start(postgres_url) for _ in range(3)]
+    started = [await replicas.start(contended_url) for _ in range(3)]
     api = Api(started[0].url)
     for number in range(30):
         await api.create(f"job-{number}", f"{sink.url}/hello")
@@ -53,10 +53,10 @@ async def test_each_occurrence_is_tried_by_about_one_of_three_replicas(
 
 
 async def test_the_jobs_of_a_replica_that_was_killed_go_on_at_once(
-    postgres_url: str, replicas: Replicas, sink: Sink
+    contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     """Its lease has thirty seconds to run."""
-    doomed, other = await replicas.start(postgres_url), await replicas.start(postgres_url)
+    doomed, other = await replicas.start(contended_url), await replicas.start(contended_url)
     api = Api(other.url)
     jobs = [await api.create(f"job-{number}", f"{sink.url}/hello") for number in range(10)]
     await _all_have_met(api, 2)
@@ -74,9 +74,9 @@ async def test_the_jobs_of_a_replica_that_was_killed_go_on_at_once(
     await api.close()
 
 
-async def test_one_serves_the_api_and_another_schedules(postgres_url: str, replicas: Replicas, sink: Sink) -> None:
-    front = await replicas.start(postgres_url, {"ROLE": "api"})
-    back = await replicas.start(postgres_url, {"ROLE": "scheduler"})
+async def test_one_serves_the_api_and_another_schedules(contended_url: str, replicas: Replicas, sink: Sink) -> None:
+    front = await replicas.start(contended_url, {"ROLE": "api"})
+    back = await replicas.start(contended_url, {"ROLE": "scheduler"})
     api = Api(front.url)
     await api.create("hello", f"{sink.url}/hello")
     await api.create("now", f"{sink.url}/now", "@manual")

@@ -125,7 +125,7 @@ def running_postgres(
     `environment` is added to the little that it runs with.
     """
     quick = durable is None
-    folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=_quick_folder() if quick else None))
+    folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=quick_folder() if quick else None))
     try:
         server = PostgresProcess(folder, binaries, QUICK if durable is None else {**SETTINGS, **durable}, environment)
         server.start()
@@ -146,6 +146,6 @@ def _name(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
 
 
-def _quick_folder() -> Path | None:
+def quick_folder() -> Path | None:
     memory = Path("/dev/shm")  # noqa: S108 (mkdtemp makes a private folder in it)
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.db import migrate
 from tests.conftest import sqlite_url_of
+from tests.servers.mariadb import MariadbServer, running_mariadb
 from tests.servers.postgres import running_postgres
 from tests.simulation.course import simulate
 from tests.simulation.mirror import Violation
@@ -45,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--until", type=int, help="end after so many of them")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1, help="so many, one after the other")
-    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--store", choices=["sqlite", "postgresql", "mariadb"], default="sqlite")
     parser.add_argument("--steady", action="store_true", help="the database's clock never goes back")
     return parser.parse_args()
 
@@ -55,6 +56,10 @@ def _database(store: str) -> Iterator[str]:
     if store == "postgresql":
         with running_postgres() as server:
             yield server.url
+        return
+    if store == "mariadb":
+        with running_mariadb() as server:
+            yield MariadbServer(server.url).create_database()
         return
     folder = _IN_MEMORY if _IN_MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="cronledger-simulation-", dir=folder) as path:

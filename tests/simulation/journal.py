@@ -66,6 +66,12 @@ class Journal:
 
 def _triggers(dialect: str) -> list[str]:
     events = {"INSERT": _written("NEW", None), "UPDATE": _written("NEW", "OLD"), "DELETE": _written(None, "OLD")}
+    if dialect == "mariadb":
+        each = {event: insert.replace('"', "`") for event, insert in events.items()}
+        return [
+            f"CREATE TRIGGER journal_{event} AFTER {event} ON job_runs FOR EACH ROW {insert}"
+            for event, insert in each.items()
+        ]
     if dialect == "sqlite":
         return [
             f"CREATE TRIGGER journal_{event} AFTER {event} ON job_runs BEGIN {insert}; END"
