@@ -17,13 +17,11 @@ from app.db.tables import FREE, HELD_UP, job_runs
 from app.db.types import AnyRow
 from app.domain.gates import BACKFILL, CATCH_UP_RATE
 from app.domain.identity import first_id, ledger_window
-from app.domain.run import Run, State, Trigger
+from app.domain.run import COUNTED, Run, State, Trigger
 
 RUN_COLUMNS = [
     job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
 ]
-
-_OF_THE_SCHEDULE = (Trigger.SCHEDULE, Trigger.CATCH_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +87,7 @@ class RunRepository:
     async def last_after(self, at: datetime, job_ids: Collection[UUID]) -> datetime | None:
         """The last occurrence of these jobs that is in the ledger, if it is later than `at`."""
         run = job_runs.c
-        query = select(func.max(run.ledger_at)).where(run.job_id.in_(job_ids), run.trigger.in_(_OF_THE_SCHEDULE))
+        query = select(func.max(run.ledger_at)).where(run.job_id.in_(job_ids), run.trigger.in_(COUNTED))
         query = query.where(run.id >= first_id(at), run.ledger_at > at)
         latest: datetime | None = (await self._connection.execute(query)).scalar_one()
         return latest
