@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.few_days import leave_two_days
 from tests.servers.mariadb import MariadbServer, running_mariadb
 from tests.servers.postgres import PostgresServer, running_postgres
 from tests.servers.replica import Replicas
@@ -77,6 +78,7 @@ def mariadb_template(mariadb_server: MariadbServer) -> Iterator[str]:
 def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
     url = postgres_server.create_database()
     _migrate(url)
+    leave_two_days(url)
     yield url
     postgres_server.drop_database(url)
 

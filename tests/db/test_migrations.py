@@ -105,6 +105,7 @@ async def test_a_database_that_was_not_migrated_is_not_current(empty_database_ur
 
 
 async def test_partitions_are_made_two_weeks_ahead(postgres: Ledger) -> None:
+    await asyncio.to_thread(migrate.upgrade, postgres.url)
     async with postgres.database.read() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert len([name for name in names if name.startswith("job_runs_")]) == 15

@@ -52,6 +52,7 @@ async def test_a_day_ends_at_midnight_utc(postgres: Ledger, clock: FakeClock) ->
 
 
 async def test_upkeep_makes_the_days_ahead(postgres: Ledger) -> None:
+    await ensure_partitions(postgres.database)
     ahead = await _partitions(postgres)
     for name in ahead[-3:]:
         await postgres.execute(f"DROP TABLE {name}")

@@ -7,10 +7,21 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from app.db import migrate
 from app.domain.clock import FakeClock
 from tests.e2e.audited import nothing_is_unaccounted
+from tests.servers.postgres import PostgresServer
 from tests.unit.scheduler.building import NOON
 from tests.unit.scheduler.replica import Replica, ServerClock, running
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
+    """With the partitions that a replica would make as it starts."""
+    url = postgres_server.create_database()
+    migrate.upgrade(url)
+    yield url
+    postgres_server.drop_database(url)
 
 
 @pytest.fixture(autouse=True)
