@@ -5,8 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.target.address import Targets
+from app.target.proxy import read_proxy
+from app.target.reach import Reach
+from app.target.rule import read_rules
+from app.target.tls import trusting
 
 _EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # compared, not bound
 
@@ -42,10 +48,30 @@ class Settings(BaseSettings):
         description="Address under which targets reach the service, for `async_completion`; left out, it is "
         "`http://<host>:<port>`, unless the service listens on every address",
     )
-    targets: Literal["public", "private", "any"] = Field(
+    targets: Literal["listed", "public", "private", "any"] = Field(
         default="public",
-        description="Which addresses may be called: public ones, private networks too, or any with loopback. "
-        "Metadata, link-local and multicast addresses never",
+        description="Which addresses may be called: what `CRONLEDGER_TARGETS_ALLOW` lists, public ones, private "
+        "networks too, or any with loopback. Metadata, link-local and multicast addresses never",
+    )
+    targets_allow: str = Field(
+        default="",
+        description="What may be called beyond that: networks and hosts, with ports or without, such as "
+        "`10.1.0.0/16:443, *.corp.example`",
+    )
+    targets_deny: str = Field(
+        default="",
+        description="What may not be called, whatever else is said: networks, hosts and ports, such as "
+        "`192.0.2.0/24, *.test, :1-79`",
+    )
+    egress_proxy: str = Field(
+        default="",
+        repr=False,  # it may hold a password
+        description="The HTTP proxy through which all calls go: http://user:password@host:port. It looks names up, and "
+        "must itself refuse where they may not lead",
+    )
+    ca_bundle: str = Field(
+        default="",
+        description="A PEM file of the certificate authorities that are trusted; left out, the system's are",
     )
     concurrency: int = Field(default=200, ge=1, description="Calls under way at once in one replica")
     per_host_concurrency: int = Field(default=50, ge=1, description="Calls under way at once to one host and port")
@@ -83,6 +109,37 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
+
+    @field_validator("targets_allow")
+    @classmethod
+    def _allows(cls, text: str) -> str:
+        read_rules(text, ports_alone=False)
+        return text
+
+    @field_validator("targets_deny")
+    @classmethod
+    def _denies(cls, text: str) -> str:
+        read_rules(text, ports_alone=True)
+        return text
+
+    @field_validator("egress_proxy")
+    @classmethod
+    def _is_proxy(cls, text: str) -> str:
+        read_proxy(text)
+        return text
+
+    @field_validator("ca_bundle")
+    @classmethod
+    def _is_bundle(cls, text: str) -> str:
+        if text:
+            trusting(text)
+        return text
+
+    @property
+    def reach(self) -> Reach:
+        """How far calls may go."""
+        allow, deny = read_rules(self.targets_allow, ports_alone=False), read_rules(self.targets_deny, ports_alone=True)
+        return Reach(Targets(self.targets), allow, deny)
 
     @property
     def kept(self) -> timedelta:

@@ -54,8 +54,9 @@ from app.service.services import Services
 from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.signals import chained
-from app.target.address import Targets
 from app.target.caller import HttpTarget
+from app.target.proxy import read_proxy
+from app.target.tls import trusting
 
 _log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     """Migrate, start, and when it ends drain. Raises StoreUnavailable where there is no database to start with."""
     await asyncio.to_thread(migrate.upgrade, settings.database_url)
     database = connect(settings.database_url, pool=settings.database_pool)
-    target = HttpTarget(Targets(settings.targets), SystemClock(), __version__, public_url=settings.reached_at)
+    target = build_target(settings)
     metrics = Metrics()
     redis = RedisCoordinator(settings.redis_url, settings.redis_prefix, SystemClock()) if settings.redis_url else None
     scheduler = build_scheduler(settings, database, target, metrics, redis)
@@ -109,6 +110,17 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
             await redis.close()
         await target.close()
         await database.close()
+
+
+def build_target(settings: Settings) -> HttpTarget:
+    return HttpTarget(
+        settings.reach,
+        SystemClock(),
+        __version__,
+        tls=trusting(settings.ca_bundle) if settings.ca_bundle else None,
+        proxy=read_proxy(settings.egress_proxy),
+        public_url=settings.reached_at,
+    )
 
 
 def build_scheduler(
@@ -152,7 +164,7 @@ def build_scheduler(
 def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:
     return Services(
         database=database,
-        jobs=JobService(database, scheduler, Targets(settings.targets), reachable=settings.reached_at is not None),
+        jobs=JobService(database, scheduler, settings.reach, reachable=settings.reached_at is not None),
         limits=LimitService(database),
         replicas=ReplicaService(database),
         runs=RunService(database, scheduler),

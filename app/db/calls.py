@@ -62,6 +62,7 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         headers=job.headers,
         body=job.body,
         timeout_seconds=job.timeout_seconds,
+        max_redirects=policies.max_redirects,
         success=policies.success,
         callback_token=None if policies.async_completion is None else new_token(),
     )

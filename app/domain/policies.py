@@ -64,6 +64,7 @@ class Policies:
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     deadline_seconds: float | None = None
     success: Success = field(default_factory=Success)
+    max_redirects: int = 0
     jitter_seconds: float = 0.0
     max_runs: int | None = None
     pause_after_failures: int | None = None

@@ -99,6 +99,7 @@ class Call:
     headers: dict[str, str]
     body: Any
     timeout_seconds: float
+    max_redirects: int = 0
     success: Success = field(default_factory=Success)
     callback_token: str | None = None
     event: str | None = None

@@ -26,8 +26,8 @@ from app.service.pauses import awake, pause
 from app.service.rules import COMPUTED_UNDER
 from app.service.settle import settle
 from app.service.validation import checked, require_future, require_no_callback
-from app.target.address import Targets
 from app.target.endpoint import host_key
+from app.target.reach import Reach
 
 Edit = Callable[[PersistedJob], JobDefinition]
 """From the job as it is, locked, to what it is to be."""
@@ -43,21 +43,21 @@ class JobService:
         self,
         database: Database,
         hooks: SchedulerHooks,
-        targets: Targets,
+        reach: Reach,
         *,
         reachable: bool = True,
         rehearses: bool = False,
     ) -> None:
         self._database = database
         self._hooks = hooks
-        self._targets = targets
+        self._reach = reach
         self._reachable = reachable
         self.rehearses = rehearses
 
     def rehearsal(self) -> JobService:
         """One that does all the same, and of which nothing stays."""
         return JobService(
-            self._database.rehearsal(), NoScheduler(), self._targets, reachable=self._reachable, rehearses=True
+            self._database.rehearsal(), NoScheduler(), self._reach, reachable=self._reachable, rehearses=True
         )
 
     async def get(self, name: str) -> PersistedJob:
@@ -158,7 +158,7 @@ class JobService:
     def _checked(self, definition: JobDefinition, *, zone_given: bool) -> JobDefinition:
         if not self._reachable:
             require_no_callback(definition)
-        return checked(definition, self._targets, zone_given=zone_given)
+        return checked(definition, self._reach, zone_given=zone_given)
 
     async def _replace(
         self, definition: JobDefinition, if_version: int | None

@@ -10,20 +10,20 @@ from app.domain.job import JobDefinition
 from app.domain.notice import Notify
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.schedule import parse
-from app.target.address import Targets
-from app.target.endpoint import canonical_endpoint, check_literal
+from app.target.endpoint import canonical_endpoint, check_reach
 from app.target.headers import check_headers
+from app.target.reach import Reach
 
 
-def checked(definition: JobDefinition, targets: Targets, *, zone_given: bool = True) -> JobDefinition:
+def checked(definition: JobDefinition, reach: Reach, *, zone_given: bool = True) -> JobDefinition:
     """The definition in its canonical form: the endpoint as it will be called, the zone that is in effect."""
     zone = definition.timezone if zone_given else None
     schedule = parse(definition.schedule, zone, name=definition.name, day_rule=definition.day_rule)
     endpoint = canonical_endpoint(definition.endpoint or "")
-    check_literal(endpoint, targets)
+    check_reach(endpoint, reach)
     check_headers(definition.headers)
     _check_range(definition)
-    notify = tuple(_checked_notify(index, each, targets) for index, each in enumerate(definition.policies.notify))
+    notify = tuple(_checked_notify(index, each, reach) for index, each in enumerate(definition.policies.notify))
     policies = replace(definition.policies, notify=notify) if notify else definition.policies
     return replace(definition, endpoint=endpoint, timezone=schedule.timezone, policies=policies)
 
@@ -49,11 +49,11 @@ def require_no_callback(definition: JobDefinition) -> None:
         )
 
 
-def _checked_notify(index: int, notify: Notify, targets: Targets) -> Notify:
+def _checked_notify(index: int, notify: Notify, reach: Reach) -> Notify:
     """As the job's own endpoint and headers are."""
     try:
         endpoint = canonical_endpoint(notify.endpoint)
-        check_literal(endpoint, targets)
+        check_reach(endpoint, reach)
         check_headers(notify.headers)
     except (InvalidInput, RefusedTarget) as error:
         place = f"notify.{index}."

@@ -7,30 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 
 class Targets(StrEnum):
-    """How far calls may reach: the public Internet alone, private networks too, or this machine as well."""
+    """How far calls may reach: what is listed, the public Internet, private networks too, or this machine as well."""
 
+    LISTED = "listed"
     PUBLIC = "public"
     PRIVATE = "private"
     ANY = "any"
 
 
-class Range(NamedTuple):
+class Line(NamedTuple):
     """A line of the table. `carries` finds the IPv4 addresses inside an IPv6 address: they are judged as well."""
 
-    network: IPv4Network | IPv6Network
+    network: Network
     what: str
     open_to: frozenset[Targets]
     carries: tuple[Callable[[int], int], ...] = ()
 
 
-_ALWAYS = frozenset(Targets)
+_CARRIED = frozenset(Targets)  # the address inside decides
+_PUBLIC = _CARRIED - {Targets.LISTED}
 _INSIDE = frozenset({Targets.PRIVATE, Targets.ANY})
 _HERE = frozenset({Targets.ANY})
 _NEVER: frozenset[Targets] = frozenset()
@@ -52,12 +56,12 @@ def _six_to_four(bits: int) -> int:
     return _low(bits >> 80)
 
 
-def _line(network: str, what: str, open_to: frozenset[Targets], *carries: Callable[[int], int]) -> Range:
-    return Range(ip_network(network), what, open_to, carries)
+def _line(network: str, what: str, open_to: frozenset[Targets], *carries: Callable[[int], int]) -> Line:
+    return Line(ip_network(network), what, open_to, carries)
 
 
 _LINES = (
-    _line("0.0.0.0/0", "a public address", _ALWAYS),  # RFC 791
+    _line("0.0.0.0/0", "a public address", _PUBLIC),  # RFC 791
     _line("0.0.0.0/8", "an unspecified address", _NEVER),  # RFC 1122, 3.2.1.3; Linux dials itself
     _line("10.0.0.0/8", "a private address", _INSIDE),  # RFC 1918
     _line("100.64.0.0/10", "a shared address", _INSIDE),  # RFC 6598
@@ -79,19 +83,19 @@ _LINES = (
     _line("240.0.0.0/4", "a reserved address", _NEVER),  # RFC 1112, 4
     _line("255.255.255.255/32", "a broadcast address", _NEVER),  # RFC 919, 7
     _line("::/0", "a reserved address", _NEVER),  # RFC 4291, 2.4: what nobody has been given
-    _line("::/96", "an IPv4-compatible address", _ALWAYS, _low),  # RFC 4291, 2.5.5.1
+    _line("::/96", "an IPv4-compatible address", _CARRIED, _low),  # RFC 4291, 2.5.5.1
     _line("::/128", "an unspecified address", _NEVER),  # RFC 4291, 2.5.2
     _line("::1/128", "a loopback address", _HERE),  # RFC 4291, 2.5.3
-    _line("::ffff:0:0/96", "an IPv4-mapped address", _ALWAYS, _low),  # RFC 4291, 2.5.5.2
-    _line("::ffff:0:0:0/96", "an IPv4-translated address", _ALWAYS, _low),  # RFC 2765, 2.1
-    _line("64:ff9b::/96", "a NAT64 address", _ALWAYS, _low),  # RFC 6052, 2.1
+    _line("::ffff:0:0/96", "an IPv4-mapped address", _CARRIED, _low),  # RFC 4291, 2.5.5.2
+    _line("::ffff:0:0:0/96", "an IPv4-translated address", _CARRIED, _low),  # RFC 2765, 2.1
+    _line("64:ff9b::/96", "a NAT64 address", _CARRIED, _low),  # RFC 6052, 2.1
     _line("64:ff9b:1::/48", "a local NAT64 address", _NEVER),  # RFC 8215: nobody outside knows what it carries
-    _line("2000::/3", "a public address", _ALWAYS),  # RFC 4291, 2.4
+    _line("2000::/3", "a public address", _PUBLIC),  # RFC 4291, 2.4
     _line("2001::/23", "a reserved address", _NEVER),  # RFC 2928
-    _line("2001::/32", "a Teredo address", _ALWAYS, _teredo_server, _teredo_client),  # RFC 4380, 4
+    _line("2001::/32", "a Teredo address", _CARRIED, _teredo_server, _teredo_client),  # RFC 4380, 4
     _line("2001:2::/48", "a benchmarking address", _INSIDE),  # RFC 5180
     _line("2001:db8::/32", "a documentation address", _NEVER),  # RFC 3849
-    _line("2002::/16", "a 6to4 address", _ALWAYS, _six_to_four),  # RFC 3056, 2
+    _line("2002::/16", "a 6to4 address", _CARRIED, _six_to_four),  # RFC 3056, 2
     _line("3fff::/20", "a documentation address", _NEVER),  # RFC 9637
     _line("fc00::/7", "a private address", _INSIDE),  # RFC 4193
     _line("fd00:42::42/128", "a metadata address", _NEVER),  # Scaleway, instance metadata
@@ -105,17 +109,13 @@ _LINES = (
 _TABLE = sorted(_LINES, key=lambda line: -line.network.prefixlen)
 
 
-def refusal(ip: str, targets: Targets) -> str | None:
-    """Say why this address may not be dialled, or None where it may."""
-    dialled = ip_address(ip)
-    for address, line in _judged(dialled):
-        if targets not in line.open_to:
-            name = ip if address == dialled else f"{ip} (it carries {address})"
-            return f"{name} is {line.what}"
-    return None
+@lru_cache(maxsize=8192)
+def judged(ip: str) -> tuple[tuple[Address, Line], ...]:
+    """The address and those that it carries, each with its line of the table: all of them must be open."""
+    return tuple(_judged(ip_address(ip)))
 
 
-def _judged(address: Address) -> Iterator[tuple[Address, Range]]:
+def _judged(address: Address) -> Iterator[tuple[Address, Line]]:
     line = next(line for line in _TABLE if address in line.network)
     yield address, line
     for carried in line.carries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from http import HTTPStatus
 
@@ -15,6 +16,11 @@ from app.target.retry_after import retry_after
 
 READ_LIMIT = 64 * 1024
 EXCERPT_LIMIT = 2048
+
+# Controls but for tab and newline, format characters that are not seen, line and paragraph separators, and tags.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 class Answer:
@@ -67,7 +73,11 @@ class Answer:
 
 
 def excerpt(begin: bytes | bytearray) -> str | None:
-    """What the ledger keeps of a text that begins so."""
-    text = begin.decode(errors="replace").replace("\0", "")
+    """What the ledger keeps of a text that begins so: what would move a cursor or hide a word is written out."""
+    text = _UNSEEN.sub(_written_out, begin.decode(errors="replace").replace("\r\n", "\n"))
     # A byte that is not UTF-8 has become three, and a character that was cut through one of these.
     return text.encode()[:EXCERPT_LIMIT].decode(errors="ignore") or None
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return found[0].encode("ascii", "backslashreplace").decode() if found[0] > "\x7f" else f"\\x{ord(found[0]):02x}"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import socket
 from dataclasses import replace
 from functools import lru_cache
 from ssl import SSLContext
 
 from aiohttp import (
-    AddrInfoType,
     ClientConnectorError,
     ClientHandlerType,
     ClientOSError,
@@ -23,18 +21,19 @@ from aiohttp import (
     TCPConnector,
 )
 from aiohttp.abc import AbstractResolver
-from aiohttp.hdrs import CONTENT_TYPE
+from multidict import CIMultiDict
 from yarl import URL
 
 from app.domain.clock import Clock
 from app.domain.errors import InvalidEndpoint
 from app.domain.run import Call, Outcome
-from app.target.address import Targets, refusal
 from app.target.answer import Answer
-from app.target.body import call_body
-from app.target.endpoint import canonical_endpoint
 from app.target.failure import ConnectionDroppedError, Kind, RefusedAddressError, explain
+from app.target.guard import Guard
 from app.target.headers import call_headers
+from app.target.hop import Hop
+from app.target.proxy import Proxy
+from app.target.reach import Reach
 from app.target.resolver import Resolver
 from app.target.times import CallTimes, tracing
 
@@ -43,30 +42,35 @@ from app.target.times import CallTimes, tracing
 _KEEP_ALIVE_SECONDS = 1.5
 _BUFFER = 16 * 1024
 _UNTIMED = ClientTimeout(total=None, sock_connect=None)  # the deadline of a call is its only limit
+_LONGEST_HEADER = 8190
+_MOST_HEADERS = 128
 _LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
 
 
 class HttpTarget:
     """Calls endpoints in one session for the process, opened once, on the loop that calls, and closed for good.
 
-    `tls` replaces the system's certificate authorities. `public_url` is how targets reach this service.
+    `tls` replaces the system's certificate authorities. `public_url` is how targets reach this service. Through a
+    proxy, names are looked up there and not here.
     """
 
     def __init__(  # noqa: PLR0913  # what is known once for all calls
         self,
-        targets: Targets,
+        reach: Reach,
         clock: Clock,
         version: str,
         *,
         resolver: AbstractResolver | None = None,
         tls: SSLContext | None = None,
+        proxy: Proxy | None = None,
         public_url: str | None = None,
     ) -> None:
-        self._targets = targets
+        self._guard = Guard(reach, proxied=proxy is not None)
         self._clock = clock
         self._version = version
         self._resolver = resolver or Resolver()
         self._tls = tls
+        self._proxy = proxy
         self._public_url = public_url
         self._session: ClientSession | None = None
 
@@ -78,7 +82,7 @@ class HttpTarget:
                 limit=0,
                 keepalive_timeout=_KEEP_ALIVE_SECONDS,
                 resolver=self._resolver,
-                socket_factory=self._socket,
+                socket_factory=self._guard.socket,
                 ssl=self._tls or True,
             ),
             cookie_jar=DummyCookieJar(),
@@ -89,6 +93,9 @@ class HttpTarget:
             trust_env=False,
             auto_decompress=False,
             read_bufsize=_BUFFER,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            max_headers=_MOST_HEADERS,
         )
 
     async def close(self) -> None:
@@ -113,23 +120,51 @@ class HttpTarget:
         return replace(answer.outcome(failure, self._clock.now()), timing=times.timing)
 
     async def _exchange(self, call: Call, answer: Answer, times: CallTimes) -> None:
-        if self._session is None:
-            raise RuntimeError("The target is not open.")
-        headers = call_headers(call, self._clock.now(), self._callback(call))
-        data: bytes | io.BytesIO | None = None
-        if body := call_body(call):
-            data, content_type = body
-            headers.setdefault(CONTENT_TYPE, content_type)
-            if len(data) > _LARGE:
-                data = io.BytesIO(data)
-        url = _url(call.endpoint)
-        response = await self._session.request(
-            call.method, url, headers=headers, data=data, allow_redirects=False, trace_request_ctx=times
-        )
+        """Ask, and follow as many redirects as the job allows; one more is the answer."""
+        hop = Hop.first(call, call_headers(call, self._clock.now(), self._callback(call)))
+        left = call.max_redirects
+        while onward := await self._ask(hop, answer, times, follow=left > 0):
+            hop, left = onward, left - 1
+            times.redirected()
+
+    async def _ask(self, hop: Hop, answer: Answer, times: CallTimes, *, follow: bool) -> Hop | None:
+        """Where to ask next; None once the answer is read."""
+        response = await self._send(hop, times)
         try:
+            if follow and (onward := hop.onward(response)):
+                return onward
             await answer.read(response)
+            return None
         finally:
             response.close()
+
+    async def _send(self, hop: Hop, times: CallTimes) -> ClientResponse:
+        if self._session is None:
+            raise RuntimeError("The target is not open.")
+        url = _url(hop.url)
+        self._admit(url, hop)
+        return await self._session.request(
+            hop.method,
+            url,
+            headers=self._headers(hop, url),
+            data=io.BytesIO(hop.body) if hop.body and len(hop.body) > _LARGE else hop.body,
+            allow_redirects=False,
+            proxy=self._proxy.url if self._proxy else None,
+            proxy_headers=self._proxy.headers if self._proxy else None,
+            trace_request_ctx=times,
+        )
+
+    def _admit(self, url: URL, hop: Hop) -> None:
+        try:
+            self._guard.admit(url)
+        except RefusedAddressError as refused:
+            raise RefusedAddressError(f"redirect: {refused}") if hop.redirected else refused from None
+
+    def _headers(self, hop: Hop, url: URL) -> CIMultiDict[str]:
+        """A request in the clear tells the proxy itself who sends it; before TLS the client's CONNECT does."""
+        if self._proxy is None or url.scheme == "https":
+            return hop.headers
+        return CIMultiDict([*hop.headers.items(), *self._proxy.headers.items()])
 
     def _callback(self, call: Call) -> str | None:
         if call.callback_token is None:
@@ -138,16 +173,10 @@ class HttpTarget:
             raise InvalidEndpoint("CRONLEDGER_PUBLIC_URL is not set, and the target could not call back.")
         return f"{self._public_url}/v1/callbacks/{call.run_id}/{call.callback_token}"
 
-    def _socket(self, info: AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, address = info
-        if reason := refusal(str(address[0]), self._targets):
-            raise RefusedAddressError(reason)
-        return socket.socket(family, kind, protocol)
-
 
 @lru_cache(maxsize=8192)
-def _url(endpoint: str) -> URL:
-    return URL(canonical_endpoint(endpoint), encoded=True)
+def _url(canonical: str) -> URL:
+    return URL(canonical, encoded=True)
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-import socket
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from urllib.parse import SplitResult, quote, urlsplit
-
-from yarl import URL
+from ipaddress import AddressValueError
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.domain.errors import InvalidEndpoint, RefusedTarget
 from app.domain.host import PORTS, host_and_port
-from app.target.address import Targets, refusal
+from app.target.host import canonical_ipv6, canonical_name
+from app.target.reach import Reach
 
 MAX_LENGTH = 2048
 
 _SHOWN = 100
 _EXAMPLE = "Write it in full, such as https://example.com/hook."
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@%]+))(?::(?P<port>[0-9]{0,5}))?")
-_NAME = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
-# The WHATWG URL standard's rule: a host whose last label is a number is an IPv4 address or nothing.
-_ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+# `http:path` and `///path` are relative to some, and name a host to others.
+_AMBIGUOUS = re.compile(r"///|[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/])")
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH = "/:@!$&'()*+,;=-._~%"  # RFC 3986, 3.3
 _QUERY = _PATH + "?"  # RFC 3986, 3.4
@@ -48,6 +45,18 @@ def canonical_endpoint(url: str) -> str:
     return canonical
 
 
+def canonical_location(location: str, base: str) -> str:
+    """Where a header Location leads from a canonical URL. Raises InvalidEndpoint as `canonical_endpoint` does."""
+    reference = location.partition("#")[0]  # RFC 9110, 10.2.2: it may hold a fragment
+    _check_text(reference)
+    if _AMBIGUOUS.match(reference):
+        raise _invalid(reference, "names no host that all would read alike", _EXAMPLE)
+    try:
+        return canonical_endpoint(urljoin(base, reference))
+    except ValueError:
+        raise _invalid(reference, "can't be read as a URL", _EXAMPLE) from None
+
+
 @lru_cache(maxsize=8192)
 def host_key(url: str) -> str:
     """Name the host and port that a URL leads to, as `host:port`; a URL that can't be called stands for itself."""
@@ -57,18 +66,14 @@ def host_key(url: str) -> str:
         return url
 
 
-def check_literal(url: str, targets: Targets) -> None:
-    """Refuse early what needs no DNS to be refused. Raises RefusedTarget; names are judged when they are dialled."""
-    host = (urlsplit(canonical_endpoint(url)).hostname or "").removesuffix(".")
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
-        host = "127.0.0.1"
-    if ":" not in host and not _ENDS_IN_NUMBER.fullmatch(host):
-        return
-    if reason := refusal(host, targets):
+def check_reach(url: str, reach: Reach) -> None:
+    """Refuse early what needs no DNS to be refused. Raises RefusedTarget; where names lead is judged at each call."""
+    parts = urlsplit(canonical_endpoint(url))
+    if reason := reach.refuses(parts.hostname or "", parts.port or PORTS[parts.scheme]):
         raise RefusedTarget(
-            f"endpoint: {reason}, and calls from here reach {targets.value} targets.",
+            f"endpoint: {reason}. Calls from here reach {reach.targets.value} targets.",
             field="endpoint",
-            remedy="Name a host that may be called, or set CRONLEDGER_TARGETS if it opens this address.",
+            remedy="Name one that may be called, or open it with CRONLEDGER_TARGETS or CRONLEDGER_TARGETS_ALLOW.",
         )
 
 
@@ -105,23 +110,12 @@ def _authority(url: str, parts: SplitResult) -> tuple[str, int | None]:
 
 def _host(url: str, found: re.Match[str]) -> str:
     try:
-        if found["six"]:
-            return f"[{_shortest(found['six'])}]"
-        host = URL.build(scheme="http", host=found["name"]).raw_host or ""
-        if _ENDS_IN_NUMBER.fullmatch(host):
-            return str(IPv4Address(host))
+        return f"[{canonical_ipv6(found['six'])}]" if found["six"] else canonical_name(found["name"])
     except AddressValueError:
         raise _invalid(url, "names no IP address", "Write all four numbers, or the IPv6 address in brackets.") from None
     except ValueError:
-        host = ""
-    if not _NAME.fullmatch(host):
-        raise _invalid(url, "names no host that can exist", "A label has 1 to 63 letters, digits, - or _.")
-    return host
-
-
-def _shortest(six: str) -> str:
-    # inet_ntop, since str() of a mapped address differs between Python 3.12 and 3.13.
-    return socket.inet_ntop(socket.AF_INET6, IPv6Address(six).packed)
+        remedy = "A label has 1 to 63 letters, digits, - or _; write others in their xn-- form."
+        raise _invalid(url, "names no host that all would read alike", remedy) from None
 
 
 def _invalid(url: str, fault: str, remedy: str) -> InvalidEndpoint:

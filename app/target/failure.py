@@ -13,7 +13,9 @@ from aiohttp import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientError,
+    ClientHttpProxyError,
     ClientPayloadError,
+    ClientProxyConnectionError,
     ClientResponseError,
     ServerDisconnectedError,
 )
@@ -25,7 +27,10 @@ _NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_N
 
 
 class Kind(StrEnum):
-    """The first word of an Outcome's error. After connect, dns, tls and refused the target has seen no request."""
+    """The first word of an Outcome's error.
+
+    After connect, dns, tls and refused no request has been seen, but for those that led there by redirects.
+    """
 
     CONNECT = "connect"
     DNS = "dns"
@@ -40,7 +45,7 @@ class Kind(StrEnum):
 
 
 class RefusedAddressError(OSError):
-    """An address that the policy keeps from being dialled; an OSError, so that the next address is tried."""
+    """What the reach keeps from being dialled; an OSError, so that the next address of a name is tried."""
 
 
 class ConnectionDroppedError(ClientError):
@@ -59,8 +64,12 @@ def line(kind: Kind, text: str) -> str:
 
 def _read(failure: Exception) -> tuple[Kind, str]:  # noqa: PLR0911 -- one line a kind
     match failure:
-        case InvalidEndpoint():
+        case InvalidEndpoint() | RefusedAddressError():
             return Kind.REFUSED, str(failure)
+        case ClientHttpProxyError():
+            return Kind.CONNECT, f"the proxy answered {failure.status}"
+        case ClientProxyConnectionError():
+            return Kind.CONNECT, f"to the proxy: {_errno(failure.os_error)}"
         case ClientConnectorDNSError():
             return Kind.DNS, _lookup(failure.os_error)
         case ClientConnectorCertificateError():

@@ -21,6 +21,8 @@ _OURS = frozenset({"accept-encoding", "idempotency-key", "traceparent", "tracest
 _RESERVED = _FRAMING | _HOP_BY_HOP | _OURS
 _RESERVED_PREFIXES = ("cronledger-", "proxy-", "webhook-")
 
+_OPEN = frozenset({"accept", "accept-language", "content-type"})
+
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 
@@ -73,6 +75,15 @@ def call_headers(call: Call, now: datetime, callback: str | None = None) -> CIMu
         if not _reserved(name):
             headers[name] = value
     return headers
+
+
+def without_secrets(headers: CIMultiDict[str], call: Call) -> CIMultiDict[str]:
+    """What another origin may see: what the job added may be a credential, and so is the token of a callback."""
+    kept = headers.copy()
+    for name in (*call.headers, _CALLBACK):
+        if name == _CALLBACK or not (_reserved(name) or name.lower() in _OPEN):
+            kept.popall(name, None)
+    return kept
 
 
 def _reserved(name: str) -> bool:

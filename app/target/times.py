@@ -11,7 +11,7 @@ from app.domain.attempt import Timing
 
 
 class CallTimes:
-    """Of one call, whose request carries it as its `trace_request_ctx`. `now` counts seconds."""
+    """Of one call, whose requests carry it as their `trace_request_ctx`; of several, the last. `now` counts seconds."""
 
     __slots__ = ("_now", "_since", "timing")
 
@@ -19,6 +19,9 @@ class CallTimes:
         self._now = now
         self._since = now()
         self.timing = Timing()
+
+    def redirected(self) -> None:
+        self._since, self.timing = self._now(), Timing()
 
     def resolved(self) -> None:
         self.timing = Timing(dns=self._stage())

@@ -42,7 +42,9 @@ from app.service.services import Services
 from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.target.address import Targets
+from app.target.reach import Reach
 
+ANYWHERE = Reach(Targets.ANY)
 JOB: dict[str, Any] = {"name": "nightly", "schedule": "30 3 * * *", "endpoint": "http://example.com/hook"}
 NO_SUCH_RUN = UUID("0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b")
 
@@ -71,10 +73,10 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
 
 
-def build_services(database: Database, scheduler: SchedulerService, targets: Targets = Targets.ANY) -> Services:
+def build_services(database: Database, scheduler: SchedulerService, reach: Reach = ANYWHERE) -> Services:
     return Services(
         database=database,
-        jobs=JobService(database, scheduler, targets),
+        jobs=JobService(database, scheduler, reach),
         limits=LimitService(database),
         replicas=ReplicaService(database),
         runs=RunService(database, scheduler),

@@ -16,6 +16,7 @@ from app.domain.callback import digest
 from app.service.jobs import JobService
 from app.service.services import Services
 from app.target.address import Targets
+from app.target.reach import Reach
 from tests.api.building import JOB, NO_SUCH_RUN, build_app, client_of, create, problem
 from tests.api.test_runs import trigger
 
@@ -80,7 +81,7 @@ async def test_a_service_that_does_not_know_its_address_refuses_such_jobs(
 ) -> None:
     services = Services(
         **{name: getattr(services, name) for name in services.__slots__ if name != "jobs"},
-        jobs=JobService(database, services.scheduler, Targets.ANY, reachable=False),
+        jobs=JobService(database, services.scheduler, Reach(Targets.ANY), reachable=False),
     )
     async with client_of(build_app(services)) as client:
         await create(client)

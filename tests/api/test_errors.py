@@ -12,6 +12,7 @@ from app.api.body_limit import MAX_BODY
 from app.db.engine import Database, connect
 from app.domain.errors import CronledgerError
 from app.target.address import Targets
+from app.target.reach import Reach
 from tests.api.building import JOB, build_app, build_scheduler, build_services, client_of, create, problem
 from tests.servers.process import free_port
 
@@ -118,7 +119,7 @@ async def test_the_service_says_when_its_database_is_away() -> None:
 
 
 async def test_targets_that_may_not_be_called_are_refused(database: Database) -> None:
-    services = build_services(database, build_scheduler(database), Targets.PUBLIC)
+    services = build_services(database, build_scheduler(database), Reach(Targets.PUBLIC))
     async with client_of(build_app(services)) as client:
         said = problem(
             await client.post("/v1/jobs", json=JOB | {"endpoint": "http://127.0.0.1/"}), 422, "refused-target"

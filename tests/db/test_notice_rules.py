@@ -16,6 +16,7 @@ from app.domain.policies import Delivery, Policies
 from app.domain.run import State, Trigger
 from app.service.jobs import JobService
 from app.target.address import Targets
+from app.target.reach import Reach
 from tests.db.building import ME, MINUTE, NOON, ONCE, SECOND, Ledger, ended, queued
 from tests.db.noticing import HOST, RULE, TOLD, notices_of, run_job, told_of
 
@@ -136,7 +137,7 @@ async def test_a_rule_that_can_not_be_called_is_refused(
 
 
 async def test_a_rule_that_leads_to_where_no_call_may_go_is_refused(ledger: Ledger) -> None:
-    service = JobService(ledger.database, ledger.heard, Targets.PUBLIC)
+    service = JobService(ledger.database, ledger.heard, Reach(Targets.PUBLIC))
     policies = replace(ONCE, notify=(replace(RULE, endpoint="http://127.0.0.1/"),))
     definition = JobDefinition(name="job", schedule="@hourly", endpoint="http://one.example/", policies=policies)
     with pytest.raises(RefusedTarget) as refused:

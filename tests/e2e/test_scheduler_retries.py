@@ -16,6 +16,7 @@ from app.domain.run import Call, Outcome, State, Trigger
 from app.scheduler.runner import SHUT_DOWN
 from app.target.address import Targets
 from app.target.caller import HttpTarget
+from app.target.reach import Reach
 from tests.db.building import states
 from tests.unit.scheduler.building import SECOND
 from tests.unit.scheduler.fake_target import OK, FakeTarget
@@ -180,7 +181,7 @@ async def test_a_real_target_is_left_alone_for_as_long_as_it_asks(
     policies = Policies(
         retry=Retry(jitter=False, on=("429", "body")), success=replace(EVEN.success, body_contains="yes")
     )
-    target = RealTarget(Targets.ANY, server, "1.2.3")
+    target = RealTarget(Reach(Targets.ANY), server, "1.2.3")
     await target.open()
     async with running(database_url, clock, server, target=target) as replica:
         job = await replica.create(schedule="@manual", endpoint=f"http://127.0.0.1:{port}/", policies=policies)

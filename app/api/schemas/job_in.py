@@ -34,6 +34,7 @@ from app.api.schemas.policies import (
     KeepRuns,
     Key,
     MaxQueued,
+    MaxRedirects,
     MaxRuns,
     MisfirePatch,
     Notify,
@@ -149,6 +150,7 @@ class JobPatch(_Body):
     delivery: Delivery | None = None
     deadline_seconds: Deadline | None = None
     success: SuccessPatch | None = None
+    max_redirects: MaxRedirects | None = None
     jitter_seconds: Jitter | None = None
     max_runs: MaxRuns | None = None
     pause_after_failures: Failures | None = None

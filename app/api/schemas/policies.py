@@ -37,6 +37,7 @@ _POINTERS = WithJsonSchema(
 MaxQueued = Annotated[int, Field(ge=1, le=1000, strict=True), WHOLE]
 Deadline = _Duration
 Jitter = Annotated[float, Field(ge=0, le=86400, strict=True, allow_inf_nan=False)]
+MaxRedirects = Annotated[int, Field(ge=0, le=10, strict=True), WHOLE]
 MaxRuns = Annotated[int, Field(ge=1, le=2**53, strict=True), WHOLE]
 KeepRuns = Annotated[int, Field(ge=1, le=1_000_000, strict=True), WHOLE]
 Failures = Annotated[int, Field(ge=1, le=1_000_000, strict=True), WHOLE]
@@ -146,6 +147,9 @@ class PolicyFields(BaseModel):
         default=None, description="For a run with all its attempts and waits, from when it was due."
     )
     success: SuccessFields = SuccessFields()
+    max_redirects: MaxRedirects = Field(
+        default=0, description="So many are followed, each checked as an endpoint is; one more is the answer."
+    )
     jitter_seconds: Jitter = Field(
         default=0.0, description="Each run is due up to so much later, the same for its instant."
     )

@@ -19,6 +19,7 @@ from app.scheduler.service import SchedulerService
 from app.service.jobs import JobService
 from app.service.runs import RunService
 from app.target.address import Targets
+from app.target.reach import Reach
 from tests.db.building import Ledger
 from tests.unit.scheduler.building import pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
@@ -102,7 +103,7 @@ class Replica:
         self.service = SchedulerService(ports, Options(**options), clock, self.results)
         self._seen = asyncio.Event()
         self.service.follower._on_change = self._map_changed
-        self.jobs = JobService(self.ledger.database, self.service, Targets.ANY)
+        self.jobs = JobService(self.ledger.database, self.service, Reach(Targets.ANY))
         self.runs = RunService(self.ledger.database, self.service)
 
     async def start(self) -> None:

@@ -20,6 +20,7 @@ from app.service.change import anchor_for, idle_reason
 from app.service.rules import COMPUTED_UNDER
 from app.service.validation import checked, require_future
 from app.target.address import Targets
+from app.target.reach import Reach
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 JOB = JobDefinition(name="job", schedule="0 9 * * *", endpoint="http://one.example/hook")
@@ -27,12 +28,12 @@ JOB = JobDefinition(name="job", schedule="0 9 * * *", endpoint="http://one.examp
 
 def test_a_definition_gets_its_canonical_form() -> None:
     written = replace(JOB, endpoint="HTTPS://One.Example:443/a b".replace(" ", "%20"))
-    assert checked(written, Targets.ANY) == replace(JOB, endpoint="https://one.example/a%20b")
+    assert checked(written, Reach(Targets.ANY)) == replace(JOB, endpoint="https://one.example/a%20b")
 
 
 def test_what_is_canonical_stays_so() -> None:
-    once = checked(JOB, Targets.ANY)
-    assert checked(once, Targets.ANY) == once
+    once = checked(JOB, Reach(Targets.ANY))
+    assert checked(once, Reach(Targets.ANY)) == once
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_the_zone_in_effect_is_the_one_that_was_named(
     schedule: str, timezone: str, *, given: bool, effective: str
 ) -> None:
     job = replace(JOB, schedule=schedule, timezone=timezone)
-    assert checked(job, Targets.ANY, zone_given=given).timezone == effective
+    assert checked(job, Reach(Targets.ANY), zone_given=given).timezone == effective
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,13 @@ def test_the_zone_in_effect_is_the_one_that_was_named(
 )
 def test_a_refusal_names_its_field(changes: dict[str, Any], refusal: type[Exception], field: str) -> None:
     with pytest.raises(refusal) as told:
-        checked(replace(JOB, **changes), Targets.PUBLIC)
+        checked(replace(JOB, **changes), Reach(Targets.PUBLIC))
     assert getattr(told.value, "field", None) == field
 
 
 def test_the_shortest_range_holds_a_microsecond() -> None:
     job = replace(JOB, starts_at=NOON, ends_at=NOON + timedelta(microseconds=1))
-    assert checked(job, Targets.ANY) == job
+    assert checked(job, Reach(Targets.ANY)) == job
 
 
 @pytest.mark.parametrize(

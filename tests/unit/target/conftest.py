@@ -14,6 +14,7 @@ from app.domain.clock import FakeClock
 from app.domain.run import Call, Trigger
 from app.target.address import Targets
 from app.target.caller import HttpTarget
+from app.target.reach import Reach
 from tests.unit.target.servers import Handler, Server
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
@@ -45,8 +46,8 @@ def serve(stack: AsyncExitStack) -> Serve:
 
 @pytest.fixture
 def open_target(stack: AsyncExitStack) -> OpenTarget:
-    async def start(targets: Targets = Targets.ANY, **arguments: Any) -> HttpTarget:
-        target = HttpTarget(targets, FakeClock(NOW), "1.2.3", **arguments)
+    async def start(reach: Reach | Targets = Targets.ANY, **arguments: Any) -> HttpTarget:
+        target = HttpTarget(reach if isinstance(reach, Reach) else Reach(reach), FakeClock(NOW), "1.2.3", **arguments)
         await target.open()
         stack.push_async_callback(target.close)
         return target

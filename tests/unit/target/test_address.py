@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.target.address import Targets, refusal
+from app.target.address import Targets
+from app.target.reach import Reach
 
-PUBLIC, PRIVATE, ANY = Targets
+LISTED, PUBLIC, PRIVATE, ANY = Targets
+
+
+def refusal(address: str, targets: Targets) -> str | None:
+    return Reach(targets).refuses_address(address, "some.test", 80)
+
 
 OPEN_TO_ALL = [
     "1.1.1.1",

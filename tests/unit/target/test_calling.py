@@ -144,7 +144,11 @@ async def test_a_proxy_in_the_environment_is_not_used(
     ("body", "excerpt"),
     [
         (b"", None),
-        (b"a\0b\0", "ab"),
+        (b"a\0b\0", "a\\x00b\\x00"),
+        (b"\x1b[2J\x7f\xc2\x9b31m", "\\x1b[2J\\x7f\\x9b31m"),
+        ("to\u202egpj.exe\ufeff".encode(), "to\\u202egpj.exe\\ufeff"),
+        (b"one\r\ntwo\rthree\tfour\n", "one\ntwo\\x0dthree\tfour\n"),
+        (b"\0" * 2048, "\\x00" * 512),
         (b"a" * 5000, "a" * 2048),
         ("é".encode() * 2000, "é" * 1024),
         (b"a" + "é".encode() * 2000, "a" + "é" * 1023),

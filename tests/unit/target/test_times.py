@@ -11,6 +11,7 @@ from app.domain.attempt import Timing
 from app.domain.clock import FakeClock
 from app.target.address import Targets
 from app.target.caller import HttpTarget
+from app.target.reach import Reach
 from tests.unit.target.conftest import NOW
 from tests.unit.target.servers import Names
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
@@ -47,7 +48,7 @@ async def test_each_stage_is_told_apart(serve: Serve, make_call: MakeCall) -> No
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     server, at = await serve(slow)
-    target = HttpTarget(Targets.ANY, clock, "1.2.3", resolver=SlowNames(clock, one_test=["127.0.0.1"]))
+    target = HttpTarget(Reach(Targets.ANY), clock, "1.2.3", resolver=SlowNames(clock, one_test=["127.0.0.1"]))
     await target.open()
     url = f"http://one.test:{at.rpartition(':')[2]}/"
     first = await target.call(make_call(url))
@@ -100,7 +101,7 @@ async def test_calls_at_once_have_each_their_own_times(serve: Serve, make_call: 
         return outcome.timing
 
     server, at = await serve(together)
-    target = HttpTarget(Targets.ANY, clock, "1.2.3")
+    target = HttpTarget(Reach(Targets.ANY), clock, "1.2.3")
     await target.open()
     both = await asyncio.gather(call(), call())
     await target.close()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from app.domain.run import Call
 from app.target.address import Targets
 from app.target.caller import HttpTarget
+from app.target.reach import Reach
 from tests.unit.target.servers import Handler, Server
 
 
@@ -18,7 +19,7 @@ class Serve(Protocol):
 
 
 class OpenTarget(Protocol):
-    async def __call__(self, targets: Targets = ..., **arguments: Any) -> HttpTarget: ...
+    async def __call__(self, reach: Reach | Targets = ..., **arguments: Any) -> HttpTarget: ...
 
 
 class MakeCall(Protocol):

@@ -1,0 +1,78 @@
+"""One request of a call: the first, or one to which a redirect has led."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from aiohttp import ClientResponse
+from aiohttp.hdrs import CONTENT_TYPE, LOCATION
+from multidict import CIMultiDict
+
+from app.domain.errors import InvalidEndpoint
+from app.domain.host import host_and_port
+from app.domain.run import Call
+from app.target.body import call_body
+from app.target.endpoint import canonical_endpoint, canonical_location
+from app.target.failure import RefusedAddressError
+from app.target.headers import without_secrets
+
+_TO_GET = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
+_FOLLOWED = _TO_GET | {HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """`url` is canonical."""
+
+    call: Call
+    url: str
+    method: str
+    headers: CIMultiDict[str]
+    body: bytes | None
+    redirected: bool = False
+
+    @classmethod
+    def first(cls, call: Call, headers: CIMultiDict[str]) -> Hop:
+        """Raises InvalidEndpoint."""
+        body = call_body(call)
+        if body:
+            headers.setdefault(CONTENT_TYPE, body[1])
+        return cls(call, canonical_endpoint(call.endpoint), call.method, headers, body[0] if body else None)
+
+    def onward(self, response: ClientResponse) -> Hop | None:
+        """What is asked next, by the rules of RFC 9110, 15.4; None where the response is the answer.
+
+        Raises RefusedAddressError for a Location that can't be called, or that leaves TLS.
+        """
+        location = response.headers.get(LOCATION)
+        if response.status not in _FOLLOWED or not location:
+            return None
+        hop = replace(self, url=self._target(location), redirected=True)
+        if host_and_port(hop.url) != host_and_port(self.url) or _scheme(hop.url) != _scheme(self.url):
+            hop = replace(hop, headers=without_secrets(hop.headers, self.call))
+        return _as_get(hop) if _turns_to_get(response.status, self.method) else hop
+
+    def _target(self, location: str) -> str:
+        try:
+            url = canonical_location(location, self.url)
+        except InvalidEndpoint as error:
+            raise RefusedAddressError(f"redirect: {error.message.removeprefix('endpoint: ')}") from None
+        if (_scheme(self.url), _scheme(url)) == ("https", "http"):
+            raise RefusedAddressError("redirect: from https to http")
+        return url
+
+
+def _as_get(hop: Hop) -> Hop:
+    headers = hop.headers.copy()
+    headers.pop(CONTENT_TYPE, None)
+    return replace(hop, method="GET", headers=headers, body=None)
+
+
+def _turns_to_get(status: int, method: str) -> bool:
+    return (status in _TO_GET and method == "POST") or (status == HTTPStatus.SEE_OTHER and method != "HEAD")
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme

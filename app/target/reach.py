@@ -1,0 +1,62 @@
+"""How far calls may reach: the table, and what the operator opens and closes beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from app.target.address import Address, Line, Targets, judged
+from app.target.host import is_address
+from app.target.rule import Rule
+
+_DENIED = "is closed by CRONLEDGER_TARGETS_DENY"
+_UNLISTED = "is not listed in CRONLEDGER_TARGETS_ALLOW"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What `deny` covers is refused, whatever else says. What `allow` names is open beyond `targets`.
+
+    A network in `allow` opens what lies in one line of the table with it, so that only who names a metadata address
+    opens it. A host in `allow` may lead wherever `Targets.ANY` reaches.
+    """
+
+    targets: Targets
+    allow: tuple[Rule, ...] = ()
+    deny: tuple[Rule, ...] = ()
+
+    def refuses(self, host: str, port: int) -> str | None:
+        """Why this host may not be called, as far as that is known without DNS. The host is canonical."""
+        if any((rule.of_ports and port in rule.ports) for rule in self.deny):
+            return f"port {port} {_DENIED}"
+        if any(rule.covers_name(host, port) for rule in self.deny):
+            return f"{host} {_DENIED}"
+        name = host.removesuffix(".")
+        if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
+            return self.refuses_address("127.0.0.1", host, port)
+        if is_address(host):
+            return self.refuses_address(host, host, port)
+        return f"{host} {_UNLISTED}" if self._lists_nothing_for(host, port) else None
+
+    def refuses_address(self, ip: str, host: str, port: int) -> str | None:
+        """Why an address to which the host has led may not be dialled."""
+        for address, line in judged(ip):
+            name = ip if address == ip_address(ip) else f"{ip} (it carries {address})"
+            if any(rule.covers_address(address, port) for rule in self.deny):
+                return f"{name} {_DENIED}"
+            if not self._opens(address, line, host, port):
+                return f"{name} is {line.what}" + (f", and {_UNLISTED}" if self.targets is Targets.LISTED else "")
+        return None
+
+    def _opens(self, address: Address, line: Line, host: str, port: int) -> bool:
+        if self.targets in line.open_to:
+            return True
+        if Targets.ANY in line.open_to and any(rule.covers_name(host, port) for rule in self.allow):
+            return True
+        return any(rule.names(line) and rule.covers_address(address, port) for rule in self.allow)
+
+    def _lists_nothing_for(self, host: str, port: int) -> bool:
+        """Whether no address that the host may lead to is open."""
+        if self.targets is not Targets.LISTED:
+            return False
+        return not any(rule.network is not None or rule.covers_name(host, port) for rule in self.allow)

@@ -1,0 +1,164 @@
+"""Redirects: where they lead is judged like an endpoint, and secrets stay at home."""
+
+from __future__ import annotations
+
+from asyncio import StreamReader, StreamWriter
+
+import pytest
+
+from app.domain.errors import InvalidEndpoint
+from app.domain.run import Outcome
+from app.target.address import Targets
+from app.target.caller import HttpTarget
+from app.target.endpoint import canonical_location
+from app.target.reach import Reach
+from app.target.rule import read_rules
+from tests.unit.target.servers import Names, client_tls, server_tls
+from tests.unit.target.types import MakeCall, OpenTarget, Serve
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+SECRETS = {"Authorization": "Bearer s", "Cookie": "s=1", "X-Api-Key": "s", "Accept": "text/plain"}
+
+
+def to(location: str, status: int = 302) -> bytes:
+    return f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+
+
+def lines(request: bytes) -> list[bytes]:
+    return request.lower().partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "becomes"),
+    [
+        (301, "POST", "GET"),
+        (302, "POST", "GET"),
+        (303, "POST", "GET"),
+        (307, "POST", "POST"),
+        (308, "POST", "POST"),
+        (301, "PUT", "PUT"),
+        (302, "DELETE", "DELETE"),
+        (303, "PUT", "GET"),
+        (303, "HEAD", "HEAD"),
+        (307, "HEAD", "HEAD"),
+        (302, "GET", "GET"),
+    ],
+)
+async def test_the_next_request_is_what_the_status_says(  # noqa: PLR0917 -- three fixtures, three values
+    target: HttpTarget, serve: Serve, make_call: MakeCall, status: int, method: str, becomes: str
+) -> None:
+    there, at = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    _, first = await serve(to(f"http://{at}/new", status))
+    call = make_call(f"http://{first}/", method=method, body={"a": 1}, max_redirects=1)
+    assert (await target.call(call)).succeeded
+    [request] = there.requests
+    assert request.startswith(f"{becomes} /new HTTP/1.1\r\n".encode())
+    assert request.endswith(b'{"a":1}') == (becomes == method)
+    assert (b"content-type: application/json" in lines(request)) == (becomes == method)
+
+
+async def test_what_is_relative_stays_at_its_host(target: HttpTarget, serve: Serve, make_call: MakeCall) -> None:
+    answers = [to("../new?a=1#part", 307), OK]
+
+    async def handle(reader: StreamReader, writer: StreamWriter) -> None:
+        await server.read(reader)
+        writer.write(answers[len(server.requests) - 1])
+
+    server, at = await serve(handle)
+    outcome = await target.call(make_call(f"http://{at}/a/b/c", headers=SECRETS, max_redirects=1))
+    assert outcome == Outcome(error=None, status_code=200, response_excerpt="ok")
+    assert server.requests[1].startswith(b"POST /a/new?a=1 HTTP/1.1\r\n")
+    assert b"authorization: bearer s" in lines(server.requests[1])
+
+
+async def test_another_origin_gets_no_credentials(target: HttpTarget, serve: Serve, make_call: MakeCall) -> None:
+    there, at = await serve(OK)
+    _, first = await serve(to(f"http://{at}/", 307))
+    await target.call(make_call(f"http://{first}/", headers=SECRETS | {"idempotency-key": "x"}, max_redirects=1))
+    sent = lines(there.requests[0])
+    assert b"accept: text/plain" in sent
+    assert b"idempotency-key: 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b" in sent
+    assert not [line for line in sent if line.startswith((b"authorization", b"cookie", b"x-api-key"))]
+
+
+async def test_what_was_dropped_stays_dropped(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
+    target = await open_target(resolver=Names(one_test=["127.0.0.1"], two_test=["127.0.0.1"]))
+
+    async def handle(reader: StreamReader, writer: StreamWriter) -> None:
+        await server.read(reader)
+        answers = [to(f"http://two.test:{port}/", 307), to(f"http://one.test:{port}/", 307), OK]
+        writer.write(answers[len(server.requests) - 1])
+
+    server, at = await serve(handle)
+    port = at.rpartition(":")[2]
+    call = make_call(f"http://one.test:{port}/", headers=SECRETS, callback_token="t", max_redirects=2)  # noqa: S106
+    target._public_url = "http://me.test"
+    assert (await target.call(call)).succeeded
+    told = [b"authorization: bearer s" in lines(request) for request in server.requests]
+    assert told == [True, False, False]
+    called_back = [any(line.startswith(b"cronledger-callback") for line in lines(each)) for each in server.requests]
+    assert called_back == [True, False, False]
+
+
+async def test_one_redirect_more_than_allowed_is_the_answer(
+    target: HttpTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    server, at = await serve(to("/again"))
+    outcome = await target.call(make_call(f"http://{at}/", max_redirects=3))
+    assert outcome == Outcome(error="status 302", status_code=302)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", to(""), to("/", 304), to("/", 300)]
+)
+async def test_what_leads_nowhere_is_the_answer(
+    target: HttpTarget, serve: Serve, make_call: MakeCall, answer: bytes
+) -> None:
+    server, at = await serve(answer)
+    outcome = await target.call(make_call(f"http://{at}/", max_redirects=3))
+    assert outcome.error == f"status {outcome.status_code}"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("http://127.0.0.2/", "redirect: 127.0.0.2 is a loopback address"),
+        ("//127.0.0.2/", "redirect: 127.0.0.2 is a loopback address"),
+        ("http://169.254.169.254/latest/", "redirect: 169.254.169.254 is a metadata address"),
+        ("http://good.test:22/", "redirect: port 22 is closed by CRONLEDGER_TARGETS_DENY"),
+        ("http://bad.test/", "127.0.0.2 is a loopback address"),
+        ("ftp://good.test/", "redirect: 'ftp://good.test/' does not begin with http:// or https://."),
+        ("http://u:p@good.test/", "redirect: the URL holds a user name or password."),
+        ("http://good.test\\@127.0.0.1/", "redirect: "),
+        ("http://2130706433/", "redirect: 'http://2130706433/' names no IP address."),
+    ],
+)
+async def test_each_hop_is_judged(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall, location: str, said: str
+) -> None:
+    server, at = await serve(to(location))
+    reach = Reach(Targets.PUBLIC, read_rules("127.0.0.1", ports_alone=False), read_rules(":22", ports_alone=True))
+    target = await open_target(reach, resolver=Names(good_test=["127.0.0.1"], bad_test=["127.0.0.2"]))
+    outcome = await target.call(make_call(f"http://{at}/", max_redirects=3))
+    assert outcome.error
+    assert outcome.error.startswith(f"refused: {said}")
+    assert len(server.requests) == 1
+
+
+async def test_a_redirect_does_not_leave_tls(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
+    there, at = await serve(OK)
+    _, first = await serve(to(f"http://{at}/"), tls=server_tls("valid"))
+    target = await open_target(resolver=Names(localhost=["127.0.0.1"]), tls=client_tls("valid"))
+    call = make_call(f"https://localhost:{first.rpartition(':')[2]}/", max_redirects=3)
+    assert (await target.call(call)).error == "refused: redirect: from https to http"
+    assert there.connections == 0
+
+
+@pytest.mark.parametrize(
+    "location", ["http:evil.test", "http:/evil.test", "http:///evil.test", "///evil.test", "javascript:alert(1)", "//["]
+)
+def test_a_location_that_two_parsers_read_differently_is_none(location: str) -> None:
+    with pytest.raises(InvalidEndpoint, match="endpoint: "):
+        canonical_location(location, "http://good.test/a/b")
