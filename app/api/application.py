@@ -31,6 +31,7 @@ from app.api import (
 from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
 from app.api.errors import handle_errors
+from app.api.nosniff import NoSniff
 from app.api.paths import SentPaths
 from app.domain.replica import Role
 
@@ -77,4 +78,5 @@ def build_api(
     handle_errors(api)
     api.add_middleware(BodyLimit)
     api.add_middleware(SentPaths)
+    api.add_middleware(NoSniff)
     return api

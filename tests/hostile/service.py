@@ -1,0 +1,84 @@
+"""The whole service in this process: the API, a scheduler and a real caller whose name server the test is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp.abc import AbstractResolver
+from httpx2 import AsyncClient
+
+from app.config import Settings
+from app.db.engine import connect
+from app.domain.clock import SystemClock
+from app.main import build_scheduler, build_services
+from app.metrics import Metrics
+from app.target.caller import HttpTarget
+from app.target.reach import Reach
+from tests.api.building import build_app, client_of
+from tests.e2e.client import eventually
+
+ENDED = {"succeeded", "failed", "lost", "canceled", "skipped"}
+Run = dict[str, Any]
+
+
+class Service:
+    """`target` is the real caller. An exception that the API lets through is the test's."""
+
+    def __init__(self, client: AsyncClient, target: HttpTarget) -> None:
+        self.client = client
+        self.target = target
+
+    async def run(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
+        """Create each job and trigger it; its run as it ended."""
+        plain = {"schedule": "@manual", "retry": {"max_attempts": 1}, "timeout_seconds": 10}
+        for name, fields in jobs.items():
+            made = await self.client.post("/v1/jobs", json=plain | {"name": name} | dict(fields))
+            assert made.status_code == 201, f"{name}: {made.text}"
+            assert (await self.client.post(f"/v1/jobs/{name}/trigger")).status_code < 300
+        found: dict[str, Run] = {}
+
+        async def all_ended() -> bool:
+            for name in jobs.keys() - found.keys():
+                run = await self.last_run(name)
+                if run["state"] in ENDED:
+                    found[name] = run
+            return len(found) == len(jobs)
+
+        await eventually(all_ended, timeout=45)
+        return found
+
+    async def last_run(self, name: str) -> Run:
+        answer = await self.client.get(f"/v1/jobs/{name}/runs", params={"limit": 1})
+        run: Run = answer.json()["items"][0]
+        return run
+
+
+@asynccontextmanager
+async def serving(database_url: str, reach: Reach, resolver: AbstractResolver | None = None) -> AsyncIterator[Service]:
+    """Jobs are taken whatever their endpoint is, so that it is the caller which has to refuse them."""
+    settings = Settings(database_url=database_url, targets="any", targets_allow=EVERYTHING, per_host_concurrency=200)
+    database = connect(database_url)
+    target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver)
+    scheduler = build_scheduler(settings, database, target, Metrics())
+    services = build_services(settings, database, scheduler)
+    await target.open()
+    await scheduler.start()
+    try:
+        async with client_of(build_app(services)) as client:
+            yield Service(client, target)
+    finally:
+        async with asyncio.timeout(30):
+            await scheduler.stop(1)
+        await target.close()
+        await database.close()
+
+
+EVERYTHING = (
+    "0.0.0.0/8 169.254.0.0/16 169.254.169.254 168.63.129.16 192.0.0.0/24 192.0.0.192 100.100.100.200 192.0.2.0/24 "
+    "192.88.99.0/24 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4 255.255.255.255 ::/0 ::/128 64:ff9b:1::/48 "
+    "2001::/23 2001:db8::/32 3fff::/20 fd00:42::42 fd00:ec2::23 fd00:ec2::254 fd20:ce::254 fe80::/10 ff00::/8"
+)
+"""What `any` doesn't reach, named line by line."""
