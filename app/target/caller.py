@@ -139,10 +139,16 @@ class HttpTarget:
             response.close()
 
     async def _send(self, hop: Hop, times: CallTimes) -> ClientResponse:
+        url = _url(hop.url)
+        try:
+            with self._guard.admitting(url):
+                return await self._request(hop, url, times)
+        except RefusedAddressError as refused:
+            raise RefusedAddressError(f"redirect: {refused}") if hop.redirected else refused from None
+
+    async def _request(self, hop: Hop, url: URL, times: CallTimes) -> ClientResponse:
         if self._session is None:
             raise RuntimeError("The target is not open.")
-        url = _url(hop.url)
-        self._admit(url, hop)
         return await self._session.request(
             hop.method,
             url,
@@ -153,12 +159,6 @@ class HttpTarget:
             proxy_headers=self._proxy.headers if self._proxy else None,
             trace_request_ctx=times,
         )
-
-    def _admit(self, url: URL, hop: Hop) -> None:
-        try:
-            self._guard.admit(url)
-        except RefusedAddressError as refused:
-            raise RefusedAddressError(f"redirect: {refused}") if hop.redirected else refused from None
 
     def _headers(self, hop: Hop, url: URL) -> CIMultiDict[str]:
         """A request in the clear tells the proxy itself who sends it; before TLS the client's CONNECT does."""

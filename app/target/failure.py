@@ -76,8 +76,6 @@ def _read(failure: Exception) -> tuple[Kind, str]:  # noqa: PLR0911 -- one line 
             return Kind.TLS, _certificate(failure.certificate_error)
         case ClientConnectorSSLError():
             return Kind.TLS, _handshake(failure.os_error)
-        case ClientConnectorError(os_error=RefusedAddressError() as refused):
-            return Kind.REFUSED, str(refused)
         case ClientConnectorError():
             return Kind.CONNECT, _errno(failure.os_error)
         case ClientError():
@@ -100,7 +98,7 @@ def _handshake(error: OSError) -> str:
 
 
 def _errno(error: OSError) -> str:
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    return os.strerror(error.errno).lower() if error.errno else error.strerror or str(error)
 
 
 def _exchange(error: ClientError) -> str:

@@ -14,9 +14,9 @@ from app.domain.errors import InvalidInput
 from app.domain.instants import rfc3339
 from app.domain.run import Call
 
-# The client frames the message and names the host; RFC 9110, 7.6.1, for those that end at the next hop.
+# The client frames the message and names the host; RFC 9110, 7.6.1 and 7.8, for those that end at the next hop.
 _FRAMING = frozenset({"content-length", "expect", "host", "transfer-encoding"})
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailer", "upgrade"})
+_HOP_BY_HOP = frozenset({"connection", "http2-settings", "keep-alive", "te", "trailer", "upgrade"})
 _OURS = frozenset({"accept-encoding", "idempotency-key", "traceparent", "tracestate", "user-agent"})
 _RESERVED = _FRAMING | _HOP_BY_HOP | _OURS
 _RESERVED_PREFIXES = ("cronledger-", "proxy-", "webhook-")

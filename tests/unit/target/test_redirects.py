@@ -128,7 +128,7 @@ async def test_what_leads_nowhere_is_the_answer(
         ("//127.0.0.2/", "redirect: 127.0.0.2 is a loopback address"),
         ("http://169.254.169.254/latest/", "redirect: 169.254.169.254 is a metadata address"),
         ("http://good.test:22/", "redirect: port 22 is closed by CRONLEDGER_TARGETS_DENY"),
-        ("http://bad.test/", "127.0.0.2 is a loopback address"),
+        ("http://bad.test/", "redirect: 127.0.0.2 is a loopback address"),
         ("ftp://good.test/", "redirect: 'ftp://good.test/' does not begin with http:// or https://."),
         ("http://u:p@good.test/", "redirect: the URL holds a user name or password."),
         ("http://good.test\\@127.0.0.1/", "redirect: "),
