@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,8 +31,8 @@ class Service:
         self.client = client
         self.target = target
 
-    async def run(self, jobs: Mapping[str, Mapping[str, Any]]) -> dict[str, Run]:
-        """Create each job and trigger it; its run as it ended."""
+    async def run(self, jobs: Mapping[str, Mapping[str, Any]], until: Collection[str] = ENDED) -> dict[str, Run]:
+        """Create each job and trigger it; its run as it ended, or came to one of these states."""
         plain = {"schedule": "@manual", "retry": {"max_attempts": 1}, "timeout_seconds": 10}
         for name, fields in jobs.items():
             made = await self.client.post("/v1/jobs", json=plain | {"name": name} | dict(fields))
@@ -43,7 +43,7 @@ class Service:
         async def all_ended() -> bool:
             for name in jobs.keys() - found.keys():
                 run = await self.last_run(name)
-                if run["state"] in ENDED:
+                if run["state"] in until:
                     found[name] = run
             return len(found) == len(jobs)
 
@@ -61,7 +61,7 @@ async def serving(database_url: str, reach: Reach, resolver: AbstractResolver | 
     """Jobs are taken whatever their endpoint is, so that it is the caller which has to refuse them."""
     settings = Settings(database_url=database_url, targets="any", targets_allow=EVERYTHING, per_host_concurrency=200)
     database = connect(database_url)
-    target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver)
+    target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver, public_url="http://service.test")
     scheduler = build_scheduler(settings, database, target, Metrics())
     services = build_services(settings, database, scheduler)
     await target.open()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import StreamReader, StreamWriter
-
 import pytest
 
 from app.domain.run import Outcome
@@ -12,36 +9,12 @@ from app.target.address import Targets
 from app.target.proxy import read_proxy
 from app.target.reach import Reach
 from app.target.rule import read_rules
-from tests.unit.target.servers import Names, Server, client_tls, server_tls
+from tests.servers.tunnel import Tunnel
+from tests.unit.target.servers import Names, client_tls, server_tls
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BASIC = b"proxy-authorization: basic bWU6YTpi".lower()
-
-
-class Tunnel:
-    """A proxy that answers CONNECT and then carries the bytes to 127.0.0.1."""
-
-    def __init__(self) -> None:
-        self.server: Server | None = None
-
-    async def handle(self, reader: StreamReader, writer: StreamWriter) -> None:
-        assert self.server
-        head = await self.server.read(reader)
-        port = int(head.split(b" ")[1].rpartition(b":")[2])
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        try:
-            await asyncio.gather(_carry(reader, back), _carry(there, writer))
-        finally:
-            back.close()
-
-
-async def _carry(reader: StreamReader, writer: StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 async def test_a_call_in_the_clear_is_asked_of_the_proxy(
@@ -60,7 +33,7 @@ async def test_tls_goes_through_the_proxy_and_ends_at_the_target(
     open_target: OpenTarget, serve: Serve, make_call: MakeCall
 ) -> None:
     tunnel = Tunnel()
-    tunnel.server, at = await serve(tunnel.handle)
+    _, at = await serve(tunnel.handle)
     server, there = await serve(OK, tls=server_tls("valid"))
     reach = Reach(Targets.PUBLIC, read_rules("localhost", ports_alone=False))
     target = await open_target(
@@ -68,7 +41,7 @@ async def test_tls_goes_through_the_proxy_and_ends_at_the_target(
     )
     port = there.rpartition(":")[2]
     assert (await target.call(make_call(f"https://localhost:{port}/"))).succeeded
-    [asked] = tunnel.server.requests
+    [asked] = tunnel.asked
     assert asked.lower().startswith(f"connect localhost:{port} http/1.1\r\n".encode())
     assert BASIC in asked.lower().split(b"\r\n")
     assert b"proxy-" not in server.requests[0].lower()
@@ -78,7 +51,7 @@ async def test_the_certificate_is_verified_behind_the_proxy_too(
     open_target: OpenTarget, serve: Serve, make_call: MakeCall
 ) -> None:
     tunnel = Tunnel()
-    tunnel.server, at = await serve(tunnel.handle)
+    _, at = await serve(tunnel.handle)
     server, there = await serve(OK, tls=server_tls("valid"))
     target = await open_target(resolver=Names(), tls=client_tls("valid"), proxy=read_proxy(f"http://{at}"))
     outcome = await target.call(make_call(f"https://other.test:{there.rpartition(':')[2]}/"))
