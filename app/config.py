@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     def reach(self) -> Reach:
         """How far calls may go."""
         allow, deny = read_rules(self.targets_allow, ports_alone=False), read_rules(self.targets_deny, ports_alone=True)
-        return Reach(Targets(self.targets), allow, deny)
+        return Reach(Targets(self.targets), allow, deny, proxied=bool(self.egress_proxy))
 
     @property
     def kept(self) -> timedelta:

@@ -65,7 +65,7 @@ class HttpTarget:
         proxy: Proxy | None = None,
         public_url: str | None = None,
     ) -> None:
-        self._guard = Guard(reach, proxied=proxy is not None)
+        self._guard = Guard(replace(reach, proxied=proxy is not None))
         self._clock = clock
         self._version = version
         self._resolver = resolver or Resolver()

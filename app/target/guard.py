@@ -28,11 +28,10 @@ _DIALLING: ContextVar[_Dialling] = ContextVar("dialling")
 
 
 class Guard:
-    """One for the process. `proxied`: sockets lead to the operator's proxy alone, and names are looked up there."""
+    """One for the process. Where calls are proxied, sockets lead to the operator's proxy alone."""
 
-    def __init__(self, reach: Reach, *, proxied: bool = False) -> None:
+    def __init__(self, reach: Reach) -> None:
         self._reach = reach
-        self._proxied = proxied
 
     @contextmanager
     def admitting(self, url: URL) -> Iterator[None]:
@@ -54,7 +53,7 @@ class Guard:
     def socket(self, info: AddrInfoType) -> socket.socket:
         """Make the socket by which an address is dialled. Raises RefusedAddressError."""
         family, kind, protocol, _, address = info
-        if not self._proxied:
+        if not self._reach.proxied:
             self._judge(str(address[0]), int(address[1]), _DIALLING.get())
         return socket.socket(family, kind, protocol)
 

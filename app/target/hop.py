@@ -50,7 +50,7 @@ class Hop:
         if response.status not in _FOLLOWED or not location:
             return None
         hop = replace(self, url=self._target(location), redirected=True)
-        if host_and_port(hop.url) != host_and_port(self.url) or _scheme(hop.url) != _scheme(self.url):
+        if _origin(hop.url) != _origin(self.url):
             hop = replace(hop, headers=without_secrets(hop.headers, self.call))
         return _as_get(hop) if _turns_to_get(response.status, self.method) else hop
 
@@ -72,6 +72,10 @@ def _as_get(hop: Hop) -> Hop:
 
 def _turns_to_get(status: int, method: str) -> bool:
     return (status in _TO_GET and method == "POST") or (status == HTTPStatus.SEE_OTHER and method != "HEAD")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    return _scheme(url), host_and_port(url)
 
 
 def _scheme(url: str) -> str:

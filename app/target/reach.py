@@ -18,12 +18,14 @@ class Reach:
     """What `deny` covers is refused, whatever else says. What `allow` names is open beyond `targets`.
 
     A network in `allow` opens what lies in one line of the table with it, so that only who names a metadata address
-    opens it. A host in `allow` may lead wherever `Targets.ANY` reaches.
+    opens it. A host in `allow` may lead wherever `Targets.ANY` reaches. `proxied`: names are looked up elsewhere, and
+    nobody here learns where they lead.
     """
 
     targets: Targets
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
+    proxied: bool = False
 
     def refuses(self, host: str, port: int) -> str | None:
         """Why this host may not be called, as far as that is known without DNS. The host is canonical."""
@@ -56,7 +58,7 @@ class Reach:
         return any(rule.names(line) and rule.covers_address(address, port) for rule in self.allow)
 
     def _lists_nothing_for(self, host: str, port: int) -> bool:
-        """Whether no address that the host may lead to is open."""
-        if self.targets is not Targets.LISTED:
+        """Whether no address that the host may lead to can be open."""
+        if self.targets is not Targets.LISTED or any(rule.covers_name(host, port) for rule in self.allow):
             return False
-        return not any(rule.network is not None or rule.covers_name(host, port) for rule in self.allow)
+        return self.proxied or not any(rule.network for rule in self.allow)

@@ -14,10 +14,12 @@ from app.config import settings_table
 from app.domain.job import DayRule, DstGap, DstOverlap
 from app.domain.recurrence import RESOLUTION
 from app.domain.schedule import parse
+from app.target.address import LINES, Line, Targets
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 SCHEDULES = (ROOT / "docs/schedules.md").read_text("utf-8")
+TARGETS = (ROOT / "docs/targets.md").read_text("utf-8")
 OPERATE = (ROOT / "docs/operate.md").read_text("utf-8")
 
 OPTIONS: dict[str, type[Any]] = {"day_rule": DayRule, "dst_gap": DstGap, "dst_overlap": DstOverlap}
@@ -48,6 +50,18 @@ def test_the_readme_has_every_setting() -> None:
     assert between(README, "settings") == [wanted], (
         f"Put this between <!-- settings --> and <!-- /settings --> in README.md:\n{wanted}"
     )
+
+
+def test_the_document_of_targets_has_every_line_of_the_table() -> None:
+    rows = ["| network | what it is | may be called with | source |", "|---|---|---|---|", *map(_address_row, LINES)]
+    wanted = "\n".join(rows)
+    assert between(TARGETS, "addresses") == [wanted], f"Put this between its marks in docs/targets.md:\n{wanted}"
+
+
+def _address_row(line: Line) -> str:
+    open_to = ", ".join(f"`{each}`" for each in Targets if each in line.open_to) or "never"
+    where = "as the address inside" if line.carries else open_to
+    return f"| `{line.network}` | {line.what} | {where} | {line.source} |"
 
 
 def test_the_readme_names_every_operation_of_the_api_and_no_other() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.target.address import Targets
@@ -33,6 +35,8 @@ def dialled(rules: Reach, ip: str, host: str = "some.test", port: int = 443) -> 
         ("0.0.0.0/0", "10.1.2.3", False),
         ("169.254.0.0/16", "169.254.1.1", True),
         ("169.254.0.0/16", "169.254.169.254", False),
+        ("169.254.0.0/16", "169.254.170.2", False),
+        ("fe80::/10", "fe80::a9fe:a9fe%2", False),
         ("169.254.169.254", "169.254.169.254", True),
         ("100.64.0.0/10", "100.100.100.200", False),
         ("fc00::/7", "fd00:ec2::254", False),
@@ -108,7 +112,10 @@ def test_a_host_that_no_item_covers_is_refused_without_dns() -> None:
     assert reach(Targets.LISTED, allow="*.corp.test").refuses("hooks.test", 443) == (
         "hooks.test is not listed in CRONLEDGER_TARGETS_ALLOW"
     )
-    assert reach(Targets.LISTED, allow="*.corp.test, 10.0.0.0/8").refuses("hooks.test", 443) is None
+    either = reach(Targets.LISTED, allow="*.corp.test, 10.0.0.0/8")
+    assert either.refuses("hooks.test", 443) is None
+    assert replace(either, proxied=True).refuses("hooks.test", 443) is not None
+    assert replace(either, proxied=True).refuses("hooks.corp.test", 443) is None
 
 
 def test_localhost_is_this_machine_without_dns() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from asyncio import StreamReader, StreamWriter
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from aiohttp import ClientResponse
 
 from app.domain.errors import InvalidEndpoint
 from app.domain.run import Outcome
 from app.target.address import Targets
 from app.target.caller import HttpTarget
 from app.target.endpoint import canonical_location
+from app.target.headers import call_headers
+from app.target.hop import Hop
 from app.target.reach import Reach
 from app.target.rule import read_rules
 from tests.unit.target.servers import Names, client_tls, server_tls
@@ -162,3 +168,22 @@ async def test_a_redirect_does_not_leave_tls(open_target: OpenTarget, serve: Ser
 def test_a_location_that_two_parsers_read_differently_is_none(location: str) -> None:
     with pytest.raises(InvalidEndpoint, match="endpoint: "):
         canonical_location(location, "http://good.test/a/b")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "location", "kept"),
+    [
+        ("http://h.test/", "http://h.test:80/", True),
+        ("http://h.test/", "http://h.test./", True),
+        ("http://h.test:443/", "https://h.test/", False),
+        ("http://h.test/", "http://h.test:81/", False),
+        ("http://h.test/", "http://a.h.test/", False),
+        ("https://h.test/", "https://h.test:443/b", True),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(make_call: MakeCall, endpoint: str, location: str, *, kept: bool) -> None:
+    call = make_call(endpoint, headers=SECRETS)
+    response = cast("ClientResponse", SimpleNamespace(status=307, headers={"Location": location}))
+    hop = Hop.first(call, call_headers(call, datetime(2026, 11, 24, tzinfo=UTC))).onward(response)
+    assert hop
+    assert ("Authorization" in hop.headers) is kept
