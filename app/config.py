@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     targets_allow: str = Field(
         default="",
         description="What may be called beyond that: networks and hosts, with ports or without, such as "
-        "`10.1.0.0/16:443, *.corp.example`",
+        "`10.1.0.0/16:443, *.corp.example`; and the only ports, such as `:443`",
     )
     targets_deny: str = Field(
         default="",
@@ -110,16 +110,10 @@ class Settings(BaseSettings):
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
 
-    @field_validator("targets_allow")
+    @field_validator("targets_allow", "targets_deny")
     @classmethod
-    def _allows(cls, text: str) -> str:
-        read_rules(text, ports_alone=False)
-        return text
-
-    @field_validator("targets_deny")
-    @classmethod
-    def _denies(cls, text: str) -> str:
-        read_rules(text, ports_alone=True)
+    def _are_rules(cls, text: str) -> str:
+        read_rules(text)
         return text
 
     @field_validator("egress_proxy")
@@ -138,7 +132,7 @@ class Settings(BaseSettings):
     @property
     def reach(self) -> Reach:
         """How far calls may go."""
-        allow, deny = read_rules(self.targets_allow, ports_alone=False), read_rules(self.targets_deny, ports_alone=True)
+        allow, deny = read_rules(self.targets_allow), read_rules(self.targets_deny)
         return Reach(Targets(self.targets), allow, deny, proxied=bool(self.egress_proxy))
 
     @property

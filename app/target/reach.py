@@ -18,8 +18,8 @@ class Reach:
     """What `deny` covers is refused, whatever else says. What `allow` names is open beyond `targets`.
 
     A network in `allow` opens what lies in one line of the table with it, so that only who names a metadata address
-    opens it. A host in `allow` may lead wherever `Targets.ANY` reaches. `proxied`: names are looked up elsewhere, and
-    nobody here learns where they lead.
+    opens it. A host in `allow` may lead wherever `Targets.ANY` reaches. Where `allow` has ports alone, no others are
+    open. `proxied`: names are looked up elsewhere, and nobody here learns where they lead.
     """
 
     targets: Targets
@@ -29,16 +29,7 @@ class Reach:
 
     def refuses(self, host: str, port: int) -> str | None:
         """Why this host may not be called, as far as that is known without DNS. The host is canonical."""
-        if any((rule.of_ports and port in rule.ports) for rule in self.deny):
-            return f"port {port} {_DENIED}"
-        if any(rule.covers_name(host, port) for rule in self.deny):
-            return f"{host} {_DENIED}"
-        name = host.removesuffix(".")
-        if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
-            return self.refuses_address("127.0.0.1", host, port)
-        if is_address(host):
-            return self.refuses_address(host, host, port)
-        return f"{host} {_UNLISTED}" if self._lists_nothing_for(host, port) else None
+        return self._refuses_port(port) or self._refuses_host(host, port)
 
     def refuses_address(self, ip: str, host: str, port: int) -> str | None:
         """Why an address to which the host has led may not be dialled."""
@@ -49,6 +40,24 @@ class Reach:
             if not self._opens(address, line, host, port):
                 return f"{name} is {line.what}" + (f", and {_UNLISTED}" if self.targets is Targets.LISTED else "")
         return None
+
+    def _refuses_port(self, port: int) -> str | None:
+        if any(port in ports for ports in _ports(self.deny)):
+            return f"port {port} {_DENIED}"
+        open_ports = _ports(self.allow)
+        if open_ports and not any(port in ports for ports in open_ports):
+            return f"port {port} {_UNLISTED}"
+        return None
+
+    def _refuses_host(self, host: str, port: int) -> str | None:
+        if any(rule.covers_name(host, port) for rule in self.deny):
+            return f"{host} {_DENIED}"
+        name = host.removesuffix(".")
+        if name == "localhost" or name.endswith(".localhost"):  # RFC 6761, 6.3
+            return self.refuses_address("127.0.0.1", host, port)
+        if is_address(host):
+            return self.refuses_address(host, host, port)
+        return f"{host} {_UNLISTED}" if self._lists_nothing_for(host, port) else None
 
     def _opens(self, address: Address, line: Line, host: str, port: int) -> bool:
         if self.targets in line.open_to:
@@ -62,3 +71,7 @@ class Reach:
         if self.targets is not Targets.LISTED or any(rule.covers_name(host, port) for rule in self.allow):
             return False
         return self.proxied or not any(rule.network for rule in self.allow)
+
+
+def _ports(rules: tuple[Rule, ...]) -> list[range]:
+    return [rule.ports for rule in rules if rule.of_ports]

@@ -30,6 +30,7 @@ class Rule:
 
     @property
     def of_ports(self) -> bool:
+        """Whether it speaks of ports alone."""
         return self.network is None and self.host is None
 
     def covers_name(self, host: str, port: int) -> bool:
@@ -48,12 +49,9 @@ class Rule:
         return network is not None and theirs.version == network.version and theirs.supernet_of(network)  # type: ignore[arg-type]  # as the versions are one
 
 
-def read_rules(text: str, *, ports_alone: bool) -> tuple[Rule, ...]:
+def read_rules(text: str) -> tuple[Rule, ...]:
     """Items with commas or spaces between them. Raises ValueError, which says what is wrong with which."""
-    rules = tuple(_rule(each) for each in _BETWEEN.split(text) if each)
-    if not ports_alone and any(rule.of_ports for rule in rules):
-        raise ValueError("a port alone opens nothing: write it behind a network or a host, as in 0.0.0.0/0:443")
-    return rules
+    return tuple(_rule(each) for each in _BETWEEN.split(text) if each)
 
 
 def _rule(text: str) -> Rule:

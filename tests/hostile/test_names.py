@@ -69,7 +69,7 @@ ANSWERS: dict[str, tuple[list[str], str | None]] = {
 
 @pytest.fixture
 def reach(sink: Sink) -> Reach:
-    return Reach(Targets.PUBLIC, read_rules(f"{HOME}:{port_of(sink)}", ports_alone=False))
+    return Reach(Targets.PUBLIC, read_rules(f"{HOME}:{port_of(sink)}"))
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ def redirect(location: str) -> bytes:
 def reach(port: int) -> Reach:
     return Reach(
         Targets.PUBLIC,
-        read_rules(f"{HOME}:{port}", ports_alone=False),
-        read_rules(":22 denied.test", ports_alone=True),
+        read_rules(f"{HOME}:{port}"),
+        read_rules(":22 denied.test"),
     )
 
 

@@ -113,7 +113,7 @@ async def test_all_calls_go_through_the_proxy(calling: Calling, stack: AsyncExit
     [
         ("targets", "all", "'listed', 'public', 'private' or 'any'"),
         ("targets_allow", "10.0.0.1/8", "'10.0.0.1/8' is no network"),
-        ("targets_allow", ":443", "a port alone opens nothing"),
+        ("targets_allow", ":443, :", "':' is no network, host or port"),
         ("targets_deny", "a b:0", "'b:0' names ports that don't exist"),
         ("egress_proxy", "socks5://me:sesame@proxy", "a proxy is written http://host:port"),
         ("ca_bundle", "/nowhere.pem", "'/nowhere.pem' can't be read as certificates in PEM"),

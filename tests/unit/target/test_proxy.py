@@ -35,7 +35,7 @@ async def test_tls_goes_through_the_proxy_and_ends_at_the_target(
     tunnel = Tunnel()
     _, at = await serve(tunnel.handle)
     server, there = await serve(OK, tls=server_tls("valid"))
-    reach = Reach(Targets.PUBLIC, read_rules("localhost", ports_alone=False))
+    reach = Reach(Targets.PUBLIC, read_rules("localhost"))
     target = await open_target(
         reach, resolver=Names(), tls=client_tls("valid"), proxy=read_proxy(f"http://me:a%3Ab@{at}")
     )
@@ -75,7 +75,7 @@ async def test_what_is_refused_is_not_asked_of_the_proxy(
     open_target: OpenTarget, serve: Serve, make_call: MakeCall, endpoint: str, said: str
 ) -> None:
     proxy, at = await serve(OK)
-    reach = Reach(Targets.PUBLIC, (), read_rules(":22 *.bad.test", ports_alone=True))
+    reach = Reach(Targets.PUBLIC, (), read_rules(":22 *.bad.test"))
     target = await open_target(reach, resolver=Names(), proxy=read_proxy(f"http://{at}"))
     assert await target.call(make_call(endpoint)) == Outcome(error=f"refused: {said}")
     assert proxy.connections == 0

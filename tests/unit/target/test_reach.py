@@ -12,7 +12,7 @@ from app.target.rule import read_rules
 
 
 def reach(targets: Targets = Targets.PUBLIC, *, allow: str = "", deny: str = "") -> Reach:
-    return Reach(targets, read_rules(allow, ports_alone=False), read_rules(deny, ports_alone=True))
+    return Reach(targets, read_rules(allow), read_rules(deny))
 
 
 def dialled(rules: Reach, ip: str, host: str = "some.test", port: int = 443) -> bool:
@@ -51,6 +51,12 @@ def dialled(rules: Reach, ip: str, host: str = "some.test", port: int = 443) -> 
         ("*.test", "10.1.2.3", True),
         ("*.some.test", "10.1.2.3", False),
         ("other.test, 192.168.0.0/16", "10.1.2.3", False),
+        (":443", "1.1.1.1", True),
+        (":80 :443-444", "1.1.1.1", True),
+        (":80", "1.1.1.1", False),
+        (":80 1.1.1.1 some.test:443", "1.1.1.1", False),
+        (":443", "10.1.2.3", False),
+        (":443 10.0.0.0/8", "10.1.2.3", True),
         ("some.test", "169.254.169.254", False),
         ("some.test", "168.63.129.16", False),
         ("some.test", "224.0.0.1", False),
@@ -132,7 +138,6 @@ def test_localhost_is_this_machine_without_dns() -> None:
         ":0",
         ":70000",
         ":90-80",
-        ":443",
         "some.test:0",
         "10.0.0.1/8",
         "10.0.0",
@@ -151,5 +156,5 @@ def test_localhost_is_this_machine_without_dns() -> None:
     ],
 )
 def test_an_item_that_can_not_be_read_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no |don't exist|opens nothing"):
-        read_rules(f"10.0.0.0/8, {text}", ports_alone=False)
+    with pytest.raises(ValueError, match=r"is no |don't exist"):
+        read_rules(f"10.0.0.0/8, {text}")

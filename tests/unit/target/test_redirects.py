@@ -145,7 +145,7 @@ async def test_each_hop_is_judged(
     open_target: OpenTarget, serve: Serve, make_call: MakeCall, location: str, said: str
 ) -> None:
     server, at = await serve(to(location))
-    reach = Reach(Targets.PUBLIC, read_rules("127.0.0.1", ports_alone=False), read_rules(":22", ports_alone=True))
+    reach = Reach(Targets.PUBLIC, read_rules("127.0.0.1"), read_rules(":22"))
     target = await open_target(reach, resolver=Names(good_test=["127.0.0.1"], bad_test=["127.0.0.2"]))
     outcome = await target.call(make_call(f"http://{at}/", max_redirects=3))
     assert outcome.error

@@ -59,6 +59,23 @@ async def test_each_stage_is_told_apart(serve: Serve, make_call: MakeCall) -> No
     assert second.timing == Timing(first_byte=3)
 
 
+async def test_the_stages_of_a_redirected_call_are_those_of_its_last_step(serve: Serve, make_call: MakeCall) -> None:
+    clock = Stopwatch(NOW)
+
+    async def slow(reader: StreamReader, writer: StreamWriter) -> None:
+        await server.read(reader)
+        clock.seconds += 3
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server, at = await serve(slow)
+    _, first = await serve(f"HTTP/1.1 307 Moved\r\nLocation: http://{at}/\r\nContent-Length: 0\r\n\r\n".encode())
+    target = HttpTarget(Reach(Targets.ANY), clock, "1.2.3", resolver=SlowNames(clock, one_test=["127.0.0.1"]))
+    await target.open()
+    outcome = await target.call(make_call(f"http://one.test:{first.rpartition(':')[2]}/", max_redirects=1))
+    await target.close()
+    assert outcome.timing == Timing(connect=0, first_byte=3)
+
+
 async def test_a_stage_that_a_call_did_not_get_through_is_unknown(
     open_target: OpenTarget, serve: Serve, make_call: MakeCall
 ) -> None:
