@@ -8,18 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from ssl import SSLContext
 
-from aiohttp import (
-    ClientConnectorError,
-    ClientHandlerType,
-    ClientOSError,
-    ClientRequest,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    ServerDisconnectedError,
-    TCPConnector,
-)
+from aiohttp import ClientResponse, ClientSession
 from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
@@ -28,22 +17,16 @@ from app.domain.clock import Clock
 from app.domain.errors import InvalidEndpoint
 from app.domain.run import Call, Outcome
 from app.target.answer import Answer
-from app.target.failure import ConnectionDroppedError, Kind, RefusedAddressError, explain
+from app.target.failure import Kind, RefusedAddressError, explain
 from app.target.guard import Guard
 from app.target.headers import call_headers
 from app.target.hop import Hop
 from app.target.proxy import Proxy
 from app.target.reach import Reach
 from app.target.resolver import Resolver
-from app.target.times import CallTimes, tracing
+from app.target.session import open_session
+from app.target.times import CallTimes
 
-# Shorter than servers keep an idle connection (gunicorn 2 s, Node and uvicorn 5 s). A job every 5 s would otherwise
-# meet the server's close each time, and such a call may not be sent again.
-_KEEP_ALIVE_SECONDS = 1.5
-_BUFFER = 16 * 1024
-_UNTIMED = ClientTimeout(total=None, sock_connect=None)  # the deadline of a call is its only limit
-_LONGEST_HEADER = 8190
-_MOST_HEADERS = 128
 _LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
 
 
@@ -75,28 +58,9 @@ class HttpTarget:
         self._session: ClientSession | None = None
 
     async def open(self) -> None:
-        if self._session is not None:
-            return
-        self._session = ClientSession(
-            connector=TCPConnector(
-                limit=0,
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                resolver=self._resolver,
-                socket_factory=self._guard.socket,
-                ssl=self._tls or True,
-            ),
-            cookie_jar=DummyCookieJar(),
-            headers={"User-Agent": f"cronledger/{self._version}", "Accept-Encoding": "identity"},
-            middlewares=(_send_once,),
-            trace_configs=[tracing()],
-            timeout=_UNTIMED,
-            trust_env=False,
-            auto_decompress=False,
-            read_bufsize=_BUFFER,
-            max_line_size=_LONGEST_HEADER,
-            max_field_size=_LONGEST_HEADER,
-            max_headers=_MOST_HEADERS,
-        )
+        if self._session is None:
+            agent = f"cronledger/{self._version}"
+            self._session = open_session(agent, self._guard, self._resolver, self._tls)
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -177,13 +141,3 @@ class HttpTarget:
 @lru_cache(maxsize=8192)
 def _url(canonical: str) -> URL:
     return URL(canonical, encoded=True)
-
-
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Turn what makes aiohttp send GET, PUT and their like a second time into an error that it lets through."""
-    try:
-        return await handler(request)
-    except ClientConnectorError:
-        raise
-    except (ClientOSError, ServerDisconnectedError) as error:
-        raise ConnectionDroppedError from error

@@ -143,7 +143,7 @@ async def test_a_connection_that_idled_past_its_limit_is_not_used_again(
             writer.write(OK)
 
     server, at = await serve(answering)
-    monkeypatch.setattr("app.target.caller._KEEP_ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr("app.target.session._KEEP_ALIVE_SECONDS", 0.0)
     target = await open_target()
     for _ in range(2):
         assert (await target.call(make_call(f"http://{at}/"))).succeeded
