@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.target.address import Targets
 from app.target.reach import Reach
-from app.target.rule import read_rules
+from app.target.rule import Rule, read_rules
 
 
 def reach(targets: Targets = Targets.PUBLIC, *, allow: str = "", deny: str = "") -> Reach:
@@ -158,3 +160,16 @@ def test_localhost_is_this_machine_without_dns() -> None:
 def test_an_item_that_can_not_be_read_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no |don't exist"):
         read_rules(f"10.0.0.0/8, {text}")
+
+
+@given(st.one_of(st.text(max_size=40), st.text(alphabet="abc.:/[]*-0123456789 ,", max_size=30)))
+def test_any_text_is_rules_or_an_error_that_says_why(text: str) -> None:
+    rules: tuple[Rule, ...] = ()
+    try:
+        rules, said = read_rules(text), "is no error"
+    except ValueError as error:
+        said = str(error)
+    assert "is no " in said or "don't exist" in said
+    for rule in rules:
+        assert rule.ports
+        assert rule.network is None or rule.host is None

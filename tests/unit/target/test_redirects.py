@@ -9,12 +9,14 @@ from typing import cast
 
 import pytest
 from aiohttp import ClientResponse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.errors import InvalidEndpoint
 from app.domain.run import Outcome
 from app.target.address import Targets
 from app.target.caller import HttpTarget
-from app.target.endpoint import canonical_location
+from app.target.endpoint import canonical_endpoint, canonical_location
 from app.target.headers import call_headers
 from app.target.hop import Hop
 from app.target.reach import Reach
@@ -187,3 +189,12 @@ def test_an_origin_is_scheme_host_and_port(make_call: MakeCall, endpoint: str, l
     hop = Hop.first(call, call_headers(call, datetime(2026, 11, 24, tzinfo=UTC))).onward(response)
     assert hop
     assert ("Authorization" in hop.headers) is kept
+
+
+@given(st.one_of(st.text(max_size=40), st.text(alphabet="abc.:/@[]?#%\\0123 htp-é。\t&=", max_size=30)))
+def test_any_location_is_a_canonical_endpoint_or_none(location: str) -> None:
+    try:
+        url = canonical_location(location, "http://good.test/a/b?c")
+    except InvalidEndpoint:
+        return
+    assert canonical_endpoint(url) == url
