@@ -6,7 +6,7 @@ import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -26,9 +26,7 @@ def configure_logs(level: str, form: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=_last(to_people=to_people))
-    )
+    handler.setFormatter(formatter(to_people=to_people))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
@@ -36,8 +34,19 @@ def configure_logs(level: str, form: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def formatter(*, to_people: bool) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=_last(to_people=to_people))
+
+
 def _last(*, to_people: bool) -> list[Processor]:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if to_people:
-        return [drop, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [drop, _written_out, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _written_out(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """JSON escapes what moves a cursor by itself, and so are values on a console; the message is not."""
+    message = str(event.get("event", ""))
+    event["event"] = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message)
+    return event

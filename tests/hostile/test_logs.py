@@ -1,0 +1,28 @@
+"""What others send may get into a log, and moves no cursor there."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from app.logs import formatter
+
+SENT = "a\nfake line\x1b[2J\x07\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("to_people", [True, False])
+def test_a_message_of_a_library_is_one_line_that_can_be_read(*, to_people: bool) -> None:
+    line = formatter(to_people=to_people).format(logging.makeLogRecord({"msg": SENT, "levelname": "WARNING"}))
+    assert line.isprintable()
+    assert "fake line" in line
+
+
+@pytest.mark.parametrize("to_people", [True, False])
+def test_so_is_a_value_of_our_own(*, to_people: bool) -> None:
+    event = {"event": "run", "error": SENT}
+    record = logging.makeLogRecord({"msg": event, "levelname": "WARNING"})
+    record.__dict__ |= {"_logger": None, "_name": "warning", "_from_structlog": True}
+    line = formatter(to_people=to_people).format(record)
+    assert line.isprintable()
+    assert "fake line" in line
