@@ -74,7 +74,9 @@ class Answer:
 
 def excerpt(begin: bytes | bytearray) -> str | None:
     """What the ledger keeps of a text that begins so: what would move a cursor or hide a word is written out."""
-    text = _UNSEEN.sub(_written_out, begin.decode(errors="replace").replace("\r\n", "\n"))
+    text = begin.decode(errors="replace")
+    if not text.isprintable():  # the search costs more
+        text = _UNSEEN.sub(_written_out, text.replace("\r\n", "\n"))
     # A byte that is not UTF-8 has become three, and a character that was cut through one of these.
     return text.encode()[:EXCERPT_LIMIT].decode(errors="ignore") or None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aiohttp import AddrInfoType, ClientConnectorError
 from yarl import URL
@@ -32,6 +33,7 @@ class Guard:
 
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
+        self._refuses = lru_cache(maxsize=8192)(reach.refuses)  # the same hosts again and again, by the same rules
 
     @contextmanager
     def admitting(self, url: URL) -> Iterator[None]:
@@ -40,7 +42,7 @@ class Guard:
         Of several addresses those that are refused are passed over; where none is left, the first says why.
         """
         dialling = _Dialling(url.raw_host or "")
-        if reason := self._reach.refuses(dialling.host, url.port or 0):
+        if reason := self._refuses(dialling.host, url.port or 0):
             raise RefusedAddressError(reason)
         _DIALLING.set(dialling)
         try:

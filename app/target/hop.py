@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -39,7 +40,7 @@ class Hop:
         body = call_body(call)
         if body:
             headers.setdefault(CONTENT_TYPE, body[1])
-        return cls(call, canonical_endpoint(call.endpoint), call.method, headers, body[0] if body else None)
+        return cls(call, _canonical(call.endpoint), call.method, headers, body[0] if body else None)
 
     def onward(self, response: ClientResponse) -> Hop | None:
         """What is asked next, by the rules of RFC 9110, 15.4; None where the response is the answer.
@@ -62,6 +63,11 @@ class Hop:
         if (_scheme(self.url), _scheme(url)) == ("https", "http"):
             raise RefusedAddressError("redirect: from https to http")
         return url
+
+
+@lru_cache(maxsize=8192)
+def _canonical(endpoint: str) -> str:
+    return canonical_endpoint(endpoint)
 
 
 def _as_get(hop: Hop) -> Hop:
