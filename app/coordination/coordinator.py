@@ -20,6 +20,8 @@ from app.domain.run import State, Trigger
 EVERY = 1.0
 """Seconds from one look at what runs to the next."""
 
+_CANCEL_EVERY = 0.1
+
 _log = structlog.get_logger()
 
 
@@ -54,12 +56,18 @@ class RedisCoordinator:
 
     async def close(self) -> None:
         """Tell what is left, if Redis is there, and be gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         with suppress(AwayError):
             await self._connection.send([*self._pending.commands(self._names), *self._markers.farewell()])
         await self._connection.close()
+
+    async def _end_tasks(self) -> None:
+        """Cancelled until they end: where an answer comes with it, wait_for of Python 3.11 loses the cancellation."""
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_CANCEL_EVERY)
 
     def jobs_changed(self, job_ids: Iterable[int]) -> None:
         self._pending.add(Pending(changed=set(job_ids)))

@@ -66,7 +66,8 @@ class PostgresChangeFeed:
 async def _until_lost(connection: Any, told: asyncio.Queue[str | None]) -> AsyncIterator[str]:
     while True:
         try:
-            payload = await asyncio.wait_for(told.get(), _PING_SECONDS)
+            async with asyncio.timeout(_PING_SECONDS):
+                payload = await told.get()
         except TimeoutError:
             await connection.execute("SELECT 1", timeout=_PING_SECONDS)
             continue

@@ -19,6 +19,8 @@ COMPARE_PAGE = 10_000
 OVERLAP = timedelta(seconds=60)
 """A transaction that takes no longer from its stamp to its commit is seen by the poll, any other by comparison."""
 
+_CANCEL_EVERY = 0.1
+
 _log = structlog.get_logger()
 
 
@@ -61,9 +63,10 @@ class Follower:
     async def stop(self) -> None:
         await self.loop.stop()
         listener, self._listener = self._listener, None
-        if listener is not None:
+        # Where something is heard at the same moment, wait_for of Python 3.11 loses the cancellation.
+        while listener is not None and not listener.done():
             listener.cancel()
-            await wait([listener])
+            await wait([listener], timeout=_CANCEL_EVERY)
 
     def reread(self, job_ids: Iterable[int]) -> None:
         """These jobs may have changed."""

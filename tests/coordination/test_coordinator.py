@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
+import pytest
 from redis.asyncio import Redis
 
+from app.coordination.commands import Command
 from app.coordination.coordinator import RedisCoordinator
 from app.coordination.names import Names
 from app.domain.claim import Started
@@ -125,3 +127,22 @@ async def test_two_prefixes_share_a_redis(shared_redis: RedisProcess, names: Nam
         one.coordinator.jobs_changed([1])
         other.coordinator.jobs_changed([2])
         assert await anext(changes) == 2
+
+
+async def test_a_writer_that_misses_its_cancellation_ends_all_the_same(
+    shared_redis: RedisProcess, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, inside = Rig(shared_redis.url, names), asyncio.Event()
+
+    async def deaf_once(_: Sequence[Command]) -> list[Any]:
+        if not inside.is_set():
+            inside.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(made.coordinator._connection, "send", deaf_once)
+    made.start()
+    async with asyncio.timeout(BOUND):
+        await inside.wait()
+        await made.coordinator.close()

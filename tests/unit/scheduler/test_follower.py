@@ -276,3 +276,24 @@ async def test_every_change_that_was_read_wakes_who_waits_for_the_map(
     await store.until_called("enabled_among")
     await clock.block_until(LOOP)
     assert rig.changes == before + 1
+
+
+class DeafOnce(Feed):
+    """A cancellation that comes with an answer may be lost."""
+
+    async def listen(self) -> AsyncIterator[int | None]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.closed += 1
+        await asyncio.Event().wait()
+        yield None
+
+
+async def test_a_listener_that_misses_its_cancellation_ends_all_the_same(clock: FakeClock, store: FakeStore) -> None:
+    feed = DeafOnce()
+    made = Rig(clock, store, feed)
+    await made.start()
+    async with asyncio.timeout(10):
+        await made.follower.stop()
+    assert feed.closed == 1
