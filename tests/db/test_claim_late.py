@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from app.db.partitions import ensure_partitions
 from app.domain.clock import FakeClock
 from app.domain.policies import Overlap, Policies
 from tests.db.building import (
@@ -75,6 +76,7 @@ async def test_days_that_have_no_partition_get_one(postgres: Ledger, clock: Fake
     job = await postgres.create(schedule="0 */6 * * *")
     days = 40
     clock.step(days * DAY)
+    await ensure_partitions(postgres.database)
     before = await _partitions(postgres)
     await postgres.claim(NOON + days * DAY, job)
     runs = await postgres.runs_of(job)
