@@ -18,13 +18,16 @@ async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was
     contended_url: str, replicas: Replicas, sink: Sink
 ) -> None:
     settings = {"LEASE_SECONDS": "2"}
-    one, other = await replicas.start(contended_url, settings), await replicas.start(contended_url, settings)
-    api = Api(other.url)
+    started = [await replicas.start(contended_url, settings) for _ in range(2)]
+    api = Api(started[0].url)
     await api.create("daily", f"{sink.url}/delay/20", "0 3 * * *")
     made = await api.post("/v1/jobs/daily/backfill", YEAR)
+    await api.close()
     assert (made["total"], made["left_out"]) == (365, 0)
     await sink.wait_for(100, timeout=30)
-    await _killed_in_the_middle_of_a_call(one, api, made["id"])
+    sink.hold()
+    api = Api((await _left_when_the_other_was_killed_in_a_call(started, made["id"])).url)
+    sink.release()
 
     async def done() -> bool:
         state: str = (await api.get(f"/v1/backfills/{made['id']}"))["state"]
@@ -47,14 +50,26 @@ async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was
     await api.close()
 
 
-async def _killed_in_the_middle_of_a_call(replica: Replica, api: Api, backfill_id: str) -> None:
+async def _left_when_the_other_was_killed_in_a_call(started: list[Replica], backfill_id: str) -> Replica:
     """When the ledger says that it calls: what it has begun is to be taken over."""
-    told = Api(replica.url)
-    name = (await told.get("/v1/entries"))["replica"]
-    await told.close()
+    named = {await _name_of(each): each for each in started}
+    api = Api(started[0].url)
+    calling: list[str] = []
 
-    async def calls() -> bool:
-        return any(run["replica"] == name for run in await api.runs(backfill_id=backfill_id, state="running"))
+    async def somebody_calls() -> bool:
+        calling[:] = [run["replica"] for run in await api.runs(backfill_id=backfill_id, state="running")]
+        return bool(calling)
 
-    await eventually(calls, timeout=20)
-    await replica.kill()
+    await eventually(somebody_calls, timeout=20)
+    await api.close()
+    killed = named.pop(calling[0])
+    await killed.kill()
+    [left] = named.values()
+    return left
+
+
+async def _name_of(replica: Replica) -> str:
+    api = Api(replica.url)
+    name: str = (await api.get("/v1/entries"))["replica"]
+    await api.close()
+    return name

@@ -36,6 +36,7 @@ class Sink:
         self.calls: list[Call] = []
         self.most_at_once = 0
         self._held = 0
+        self._holding = False
         self.url = ""
         self._changed = asyncio.Condition()
         self._released = asyncio.Event()
@@ -65,6 +66,10 @@ class Sink:
     ) -> None:
         await self.stop()
 
+    def hold(self) -> None:
+        """Let what would be delayed hang from now on, until `release()`."""
+        self._holding = True
+
     def release(self) -> None:
         """Answer what hangs or is delayed, now and from now on."""
         self._released.set()
@@ -90,7 +95,8 @@ class Sink:
         return await self._answer(request, int(request.match_info["status"]))
 
     async def _delay(self, request: web.Request) -> web.Response:
-        return await self._hold(request, int(request.match_info["milliseconds"]) / 1000)
+        seconds = int(request.match_info["milliseconds"]) / 1000
+        return await self._hold(request, None if self._holding else seconds)
 
     async def _hang(self, request: web.Request) -> web.Response:
         return await self._hold(request, None)
