@@ -1,8 +1,4 @@
-"""A network that can be cut: what passes between a replica and PostgreSQL passes through here, each way by itself.
-
-What is held is passed on when the cut is over, as TCP does when it sends again. A connection that is opened meanwhile
-is accepted, and hears nothing.
-"""
+"""A network that is slow, each way by itself, and loses the answers to commits."""
 
 from __future__ import annotations
 
@@ -19,14 +15,6 @@ class Way:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._open = asyncio.Event()
-        self._open.set()
-
-    def cut(self) -> None:
-        self._open.clear()
-
-    def mend(self) -> None:
-        self._open.set()
 
     async def carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passed: Callable[[bytes], None]
@@ -49,7 +37,6 @@ class Way:
         while True:
             at, piece = await sent.get()
             await asyncio.sleep(max(at - asyncio.get_running_loop().time(), 0))
-            await self._open.wait()
             if not piece:
                 return
             writer.write(piece)
@@ -58,10 +45,10 @@ class Way:
 
 
 class Proxy:
-    """In front of a port of this machine. One that `loses_commits` breaks a connection as soon as one has passed."""
+    """In front of a port. One that `loses_commits` breaks a connection as soon as a commit has passed."""
 
-    def __init__(self, port: int) -> None:
-        self._to = port
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self._to = host, port
         self.there = Way()
         self.back = Way()
         self.loses_commits = False
@@ -92,7 +79,7 @@ class Proxy:
         """Until either side has closed it, and that has got through."""
         try:
             with suppress(OSError):
-                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._to)
+                far_reader, far_writer = await asyncio.open_connection(*self._to)
                 try:
                     lost = asyncio.Event()
                     there = self.there.carry(reader, far_writer, lambda piece: self._lose(piece, lost))

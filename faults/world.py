@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,10 +140,12 @@ def migrated(url: str) -> None:
 
 
 @asynccontextmanager
-async def world(clock: Clock | None = None) -> AsyncIterator[World]:
-    """A server of its own, as durable as PostgreSQL is by itself."""
+async def world(
+    clock: Clock | None = None, *, host: str = "127.0.0.1", within: Sequence[str] = ()
+) -> AsyncIterator[World]:
+    """A server of its own, as durable as PostgreSQL is by itself; `host` and `within` are PostgresProcess's."""
     faked = dict(clock.environment) if clock else {}
-    serving = running_postgres(durable={}, environment=faked)
+    serving = running_postgres(durable={}, environment=faked, host=host, within=within)
     postgres = await asyncio.to_thread(serving.__enter__)  # in threads, since other worlds go on meanwhile
     try:
         url = PostgresServer(postgres.url).create_database()

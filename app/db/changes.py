@@ -15,6 +15,9 @@ from app.db.engine import driver_url
 from app.db.pgbouncer import is_behind
 
 CHANNEL = "cronledger_jobs"
+LISTENER = "cronledger listener"
+"""What it is called in pg_stat_activity."""
+
 _PING_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
 
@@ -40,6 +43,7 @@ class PostgresChangeFeed:
     def __init__(self, url: str) -> None:
         asked = driver_url(url)
         self._connect_options = asked.get_dialect()().create_connect_args(asked)[1]
+        self._connect_options["server_settings"] = {"application_name": LISTENER}
 
     async def listen(self) -> AsyncIterator[int | None]:
         while True:

@@ -25,7 +25,7 @@ from app.domain.errors import StoreUnavailable
 COMMAND_TIMEOUT = 8.0
 """Seconds after which a statement on PostgreSQL is given up: sooner than a loop that is told to stop is cut off."""
 
-_SETTINGS = {"plan_cache_mode": "force_custom_plan", "enable_bitmapscan": "off"}
+_SETTINGS = {"application_name": "cronledger", "plan_cache_mode": "force_custom_plan", "enable_bitmapscan": "off"}
 """A plan kept from when a table was small would read it from end to end, until autovacuum comes by.
 
 Every run that ends leaves a dead entry in the indexes of what is active or pending. An index scan marks those that it

@@ -5,62 +5,82 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx2
 
+from faults.links import Link, links
 from faults.outcome import Outcome
 from faults.proxy import Proxy
 from faults.rows.database import healed, post
 from faults.world import World, world
 
 _DELAY = 5.0
-_SHORT_CUTS = (4.0, 7.0, 6.0)
-"""Seconds: a little over a lease, over two, and slow for two."""
+_SHORT = (4.0, 7.0, 6.0, 5.0)
+"""Seconds of each kind in turn: a little over a lease, and over two."""
 
 _BLINK = 1.3
 """Seconds, well below a lease: the replica stays alive, and does not know which of its commits were made."""
 
 
 async def cut(*, full: bool) -> Outcome:
-    """The last replica alone has a network that holds; each of the others has one of its own."""
-    async with world() as scene:
-        address = urlsplit(scene.url)
-        proxies = [Proxy(address.port or 0) for _ in range(2)]
-        try:
-            for proxy in proxies:
-                port = await proxy.start()
-                await scene.add_replicas(1, url=address._replace(netloc=f"postgres@127.0.0.1:{port}").geturl())
-            await scene.add_replicas(1)
-            await post(scene)
-            lengths = [random.uniform(1, 60) for _ in range(20)] if full else _SHORT_CUTS  # noqa: S311  # no secret
-            back = [await _fault(scene, proxies[number % 2], number, seconds) for number, seconds in enumerate(lengths)]
-            back += [await _lose_commits(scene, proxies[number % 2]) for number in range(10 if full else 4)]
-            await asyncio.sleep(11)
-            hung = [line for replica in scene.replicas if (line := await _hangs(replica.url))]
-            outcome = healed(await scene.finish(), scene, back)
-            outcome.wrong += hung
-            outcome.notes.append("cut by a proxy in between, not in the kernel")
-            return outcome
-        finally:
-            for proxy in proxies:
-                await proxy.stop()
+    """Two replicas have a link each that is cut, two a proxy that is slow and loses commits; the last one is safe."""
+    with links(3) as (within, [safe, *lines]):
+        async with world(host=safe.address, within=within) as scene:
+            proxies = [Proxy(_port(scene), safe.address) for _ in range(2)]
+            try:
+                hosts = [(line.address, _port(scene)) for line in lines]
+                hosts += [("127.0.0.1", await proxy.start()) for proxy in proxies]
+                for host, port in hosts:
+                    await scene.add_replicas(1, url=_at(scene, host, port))
+                await scene.add_replicas(1)
+                await post(scene)
+                return await _all(scene, lines, proxies, full=full)
+            finally:
+                for proxy in proxies:
+                    await proxy.stop()
 
 
-async def _fault(scene: World, proxy: Proxy, number: int, seconds: float) -> float:
-    kinds: list[tuple[str, Callable[[Proxy], None]]] = [
-        ("both ways cut", _cut_both),
-        ("answers cut", _cut_back),
-        (f"slow by {_DELAY:g} s", _slow),
-        ("questions cut", _cut_there),
-    ]
-    what, do = kinds[number % len(kinds)]
-    scene.mark(what)
-    do(proxy)
+async def _all(scene: World, lines: list[Link], proxies: list[Proxy], *, full: bool) -> Outcome:
+    lengths = [random.uniform(1, 60) for _ in range(20)] if full else _SHORT  # noqa: S311  # no secret
+    back: list[float] = []
+    for number, seconds in enumerate(lengths):
+        kind = KINDS[number % len(KINDS)]
+        back.append(await _fault(scene, kind, (lines, proxies), number // len(KINDS), seconds))
+    back += [await _lose_commits(scene, proxies[number % 2]) for number in range(10 if full else 4)]
+    await asyncio.sleep(11)
+    hung = [line for replica in scene.replicas if (line := await _hangs(replica.url))]
+    outcome = healed(await scene.finish(), scene, back)
+    outcome.wrong += hung
+    outcome.notes.append("slow and losing commits by a proxy in between, cut by the kernel")
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is done to a link, or to a proxy where `link` is None."""
+
+    name: str
+    link: Callable[[Link], None] | None = None
+
+
+KINDS = [Kind("both ways cut", Link.cut), Kind("answers cut", Link.cut_answers), Kind(f"slow by {_DELAY:g} s")]
+KINDS += [Kind("questions cut", Link.cut_questions)]
+
+
+async def _fault(scene: World, kind: Kind, there: tuple[list[Link], list[Proxy]], turn: int, seconds: float) -> float:
+    """When it was mended; each kind meets each replica of its sort in turn."""
+    line, proxy = there[0][turn % 2], there[1][turn % 2]
+    scene.mark(kind.name)
+    if kind.link is not None:
+        await asyncio.to_thread(kind.link, line)
+        assert not await _passes(line, _port(scene)), f"{kind.name}, and it was not"
+    else:
+        _delay(proxy, _DELAY)
     await asyncio.sleep(seconds)
-    for way in (proxy.there, proxy.back):
-        way.mend()
-        way.seconds = 0
+    await asyncio.to_thread(line.mend)
+    _delay(proxy, 0)
     scene.mark("mended")
     await asyncio.sleep(2)
     return scene.marks[-1][0]
@@ -76,21 +96,28 @@ async def _lose_commits(scene: World, proxy: Proxy) -> float:
     return scene.marks[-1][0]
 
 
-def _cut_both(proxy: Proxy) -> None:
-    proxy.there.cut()
-    proxy.back.cut()
+def _delay(proxy: Proxy, seconds: float) -> None:
+    """There and back together."""
+    proxy.there.seconds = proxy.back.seconds = seconds / 2
 
 
-def _cut_back(proxy: Proxy) -> None:
-    proxy.back.cut()
+async def _passes(line: Link, port: int) -> bool:
+    """Whether a connection is made: that takes both ways."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection(line.address, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
-def _cut_there(proxy: Proxy) -> None:
-    proxy.there.cut()
+def _port(scene: World) -> int:
+    return urlsplit(scene.url).port or 0
 
 
-def _slow(proxy: Proxy) -> None:
-    proxy.there.seconds = proxy.back.seconds = _DELAY / 2
+def _at(scene: World, host: str, port: int) -> str:
+    return urlsplit(scene.url)._replace(netloc=f"postgres@{host}:{port}").geturl()
 
 
 async def _hangs(url: str) -> str | None:

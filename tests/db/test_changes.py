@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.db import changes
-from app.db.changes import PostgresChangeFeed
+from app.db.changes import LISTENER, PostgresChangeFeed
 from app.domain.clock import FakeClock
 from tests.db.building import MINUTE, Ledger
 from tests.db.cutting import network
@@ -163,4 +163,4 @@ async def _terminate_listeners(ledger: Ledger) -> None:
         await admin.close()
 
 
-_LISTENING = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+_LISTENING = f"FROM pg_stat_activity WHERE datname = current_database() AND application_name = '{LISTENER}'"

@@ -132,6 +132,15 @@ async def test_a_migration_may_think_for_as_long_as_it_likes(postgres_url: str) 
         await database.close()
 
 
+async def test_whose_a_connection_is_can_be_seen(postgres_url: str) -> None:
+    database = engine.connect(postgres_url)
+    try:
+        async with database.read() as connection:
+            assert await connection.scalar(text("SHOW application_name")) == "cronledger"
+    finally:
+        await database.close()
+
+
 async def test_a_mistake_is_no_outage(contended: Ledger) -> None:
     with pytest.raises(DBAPIError) as told:
         await contended.execute("SELECT nothing FROM nowhere")

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +65,11 @@ class PostgresServer:
 
 
 class PostgresProcess:
-    """A cluster in a folder of its own; it can be stopped or killed, and started again on the same port."""
+    """A cluster in a folder of its own; it can be stopped or killed, and started again on the same port.
+
+    `within` are the words before the command, where it is to run in a network namespace, which takes root; it listens
+    on all addresses there, and `host` is the one by which it is asked.
+    """
 
     def __init__(
         self,
@@ -73,9 +77,14 @@ class PostgresProcess:
         binaries: Path | None = None,
         settings: Mapping[str, str] = QUICK,
         environment: Mapping[str, str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
     ) -> None:
         self._folder = folder
-        self._settings = settings
+        self._host = host
+        self._within = list(within)
+        self._settings = {**settings, "listen_addresses": "*"} if within else settings
         self._user = unprivileged_user()
         if self._user is not None:
             os.chown(folder, self._user, self._user)
@@ -87,7 +96,7 @@ class PostgresProcess:
 
     @property
     def url(self) -> str:
-        return f"postgresql+asyncpg://postgres@127.0.0.1:{self._port}/postgres"
+        return f"postgresql+asyncpg://postgres@{self._host}:{self._port}/postgres"
 
     @property
     def process(self) -> Process:
@@ -107,10 +116,17 @@ class PostgresProcess:
         made = self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
         if made.wait() != 0:
             raise made.failure("failed")
+        if self._within:
+            with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
 
     def _run(self, program: str, *arguments: str) -> Process:
         argv = [f"{self._binaries}/{program}", "-D", f"{self._folder}/data", *arguments]
-        return Process(argv, cwd=self._folder, env=self._environment, user=self._user)
+        user = self._user
+        if self._within:  # only root may enter it
+            become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            argv, user = [*self._within, *become, *argv], None
+        return Process(argv, cwd=self._folder, env=self._environment, user=user)
 
 
 @contextmanager
@@ -118,16 +134,20 @@ def running_postgres(
     binaries: Path | None = None,
     durable: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    within: Sequence[str] = (),
 ) -> Iterator[PostgresProcess]:
     """A server of our own; as root it runs as an unprivileged user.
 
     It is quick, in memory where there is room, unless `durable` gives it settings beside PostgreSQL's own.
-    `environment` is added to the little that it runs with.
+    `environment` is added to the little that it runs with; `host` and `within` are PostgresProcess's.
     """
     quick = durable is None
     folder = Path(tempfile.mkdtemp(prefix="cronledger-postgres-", dir=quick_folder() if quick else None))
     try:
-        server = PostgresProcess(folder, binaries, QUICK if durable is None else {**SETTINGS, **durable}, environment)
+        settings = QUICK if durable is None else {**SETTINGS, **durable}
+        server = PostgresProcess(folder, binaries, settings, environment, host=host, within=within)
         server.start()
         try:
             yield server

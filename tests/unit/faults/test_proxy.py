@@ -40,21 +40,6 @@ async def test_what_passes_comes_through(proxy: tuple[Proxy, list[bytes], Connec
     assert await hears(proxy[2], b"hello") == b"hello"
 
 
-@pytest.mark.parametrize(("way", "arrives"), [("there", False), ("back", True)])
-async def test_each_way_is_cut_by_itself_and_goes_on_where_it_was(
-    proxy: tuple[Proxy, list[bytes], Connection], way: str, *, arrives: bool
-) -> None:
-    made, heard, connection = proxy
-    cut = getattr(made, way)
-    cut.cut()
-    with pytest.raises(TimeoutError):
-        await hears(connection, b"held", within=0.3)
-    assert (heard == [b"held"]) is arrives
-    cut.mend()
-    async with asyncio.timeout(5):
-        assert await connection[0].read(100) == b"held"
-
-
 async def test_a_commit_gets_there_and_its_answer_is_lost(proxy: tuple[Proxy, list[bytes], Connection]) -> None:
     made, heard, connection = proxy
     made.loses_commits = True
