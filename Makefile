@@ -47,7 +47,7 @@ test-deploy: install ## two replicas behind a real nginx, and before a real PgBo
 mess: install ## a night that goes wrong with two replicas, and what explain says of it; libfaketime must be installed
 	@$(BIN)/python -m tests.mess $(ARGS)
 
-simulate: install ## replicas, jobs and crashes by the dice, 50,000 steps checked; others with ARGS="--seed 2 --store postgresql"
+simulate: install ## replicas, jobs and crashes by the dice: seeds that failed once, and 50,000 steps; others with ARGS="--seed 2 --store postgresql"
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
 ONLY =

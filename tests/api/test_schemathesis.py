@@ -27,6 +27,7 @@ from app.domain.schedule import timezones
 from app.metrics import Metrics
 from app.service.services import Services
 from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
+from tests.conftest import STORES
 
 SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
 CALENDAR = "there"
@@ -137,6 +138,7 @@ async def a_run_that_waits(services: Services) -> Run:
     return await services.runs.trigger("w")
 
 
+@pytest.mark.parametrize("database_url", STORES[-1:], indirect=True)  # a minute on each
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
     config = schemathesis.Config.from_dict(CONFIG)
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config).exclude(operation_id=WITHOUT_END)

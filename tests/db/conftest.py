@@ -4,8 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.db import partitions
 from app.domain.clock import FakeClock
 from tests.db.building import NOON, Ledger, opened
+
+
+@pytest.fixture(autouse=True)
+def two_days_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the template: the partitions of two weeks would take longer to make than most tests take."""
+    monkeypatch.setattr(partitions, "DAYS_AHEAD", 1)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Seeds that are run with the other tests, and those that failed once."""
+"""How long the simulation among the tests is, and the seeds that failed once."""
 
 from __future__ import annotations
 
