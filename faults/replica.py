@@ -12,9 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from aiohttp import ClientSession, TraceConfig
 
 from app import cli
 from app.db.claims import ClaimTransaction
@@ -23,11 +26,16 @@ from app.db.records import RecordTransaction
 from app.db.starts import StartTransaction
 from app.domain.claim import Finished, Queued, Started
 from app.domain.run import Call
+from app.target import caller
 from app.target.caller import HttpTarget
+from app.target.session import open_session
 
 DIED = "faults: died "
-_MID_CALL = 0.15
-"""Seconds: the request has come by then, and a slow target has not answered."""
+_MID_CALL = 0.1
+"""Seconds after the request has been sent: a slow target has not answered by then."""
+
+_SENT: ContextVar[asyncio.Event] = ContextVar("_SENT")
+"""Of the call that is being made."""
 
 _Named = tuple[UUID, datetime]
 
@@ -105,8 +113,11 @@ def _call(point: str, method: Callable[..., Any]) -> Callable[..., Any]:
     async def wrapped(target: HttpTarget, call: Call) -> Any:  # the outcome
         if point == "before-call":
             die(point, [_of_call(call)])
+        sent = asyncio.Event()
+        _SENT.set(sent)
         calling = asyncio.ensure_future(method(target, call))
         if point == "in-call":
+            await sent.wait()
             await asyncio.sleep(_MID_CALL)
             die(point, [_of_call(call)])
         outcome = await calling
@@ -114,6 +125,18 @@ def _call(point: str, method: Callable[..., Any]) -> Callable[..., Any]:
         return outcome
 
     return wrapped
+
+
+def _telling_what_is_sent(*args: Any) -> ClientSession:
+    async def sent(*_: object) -> None:
+        _SENT.get().set()
+
+    config = TraceConfig()
+    config.on_request_headers_sent.append(sent)
+    config.freeze()
+    session = open_session(*args)
+    session.trace_configs.append(config)
+    return session
 
 
 def arm(point: str) -> None:
@@ -127,6 +150,7 @@ def arm(point: str) -> None:
         RecordTransaction.record = judged  # type: ignore[method-assign,assignment]
     else:
         HttpTarget.call = _call(point, HttpTarget.call)  # type: ignore[method-assign]
+        caller.open_session = _telling_what_is_sent  # type: ignore[assignment,attr-defined]
 
 
 if __name__ == "__main__":

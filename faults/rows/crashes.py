@@ -18,6 +18,9 @@ _OVER = LEASE * 3 + 1.5
 _LONG = "/slow/9000"
 """Taken over after a lease, such a call is still under way when its first caller comes back with an answer."""
 
+_REST = 10.0
+"""Seconds between two rounds, in which what was taken over ends: a run is lost when a fourth replica dies on it."""
+
 
 async def killed(*, full: bool) -> Outcome:
     """Each kill can make those calls come again that were under way, and no others."""
@@ -40,6 +43,7 @@ async def frozen(*, full: bool) -> Outcome:
         await asyncio.gather(_post(scene, 20), scene.post_jobs("long", 5, every=5, path=_LONG))
         rounds, in_flight = 10 if full else 2, 0
         for number in range(rounds):
+            await asyncio.sleep(_REST if number else 0)
             in_flight += sum(
                 await asyncio.gather(_freeze(scene, number % 3), _freeze(scene, (number + 1) % 3, after=2))
             )
