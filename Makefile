@@ -1,6 +1,6 @@
 # Works with GNU make 3.81 (macOS) and later.
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-mariadb test-deploy mess simulate faults faults-short check bench bench-short bench-history bench-retention lock
+.PHONY: help install run test test-newest test-mariadb test-deploy mess simulate fuzz faults faults-short check bench bench-short bench-history bench-retention audit sbom lock
 
 BIN := .venv/bin
 PORT = $(or $(CRONLEDGER_PORT),8000)
@@ -35,6 +35,10 @@ run: install ## migrate the database and serve on 127.0.0.1; another port with P
 test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
 
+test-newest: install ## what PostgreSQL does for the API and the ledger, on the newest one, which comes as a wheel
+	@CRONLEDGER_TEST_STORES=postgresql CRONLEDGER_TEST_POSTGRES_BINDIR=wheel \
+		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/db tests/api $(ARGS)
+
 # A connect that is cut off leaves its socket to the garbage collector: asyncmy 0.2.18.
 LEFT_OPEN = -W "ignore:unclosed:ResourceWarning"
 
@@ -50,6 +54,9 @@ mess: install ## a night that goes wrong with two replicas, and what explain say
 simulate: install ## replicas, jobs and crashes by the dice: seeds that failed once, and 50,000 steps; others with ARGS="--seed 2 --store postgresql"
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
+fuzz: install ## texts of all kinds for the readers of schedules, endpoints and cursors, 60 s each; less with ARGS="--seconds 5"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 ONLY =
 ROWS = $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
@@ -59,11 +66,12 @@ faults: install ## kill, cut, stop and fill what the service runs on, and check 
 faults-short: install ## the same in short
 	@$(BIN)/python -m faults --short $(ROWS)
 
-check: install ## lint, types, import contracts, migrations equal models, openapi/ current
+check: install ## lint, types, import contracts, bandit, migrations equal models, openapi/ current
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app alembic
 	$(BIN)/cronledger openapi --check
 	$(BIN)/cronledger migrate --check
 
@@ -79,11 +87,29 @@ bench-history: install ## explain, runs, stats and forecast over a million runs,
 bench-retention: install ## half a million runs go while 200 jobs are due each second, on PostgreSQL
 	@$(BIN)/python -m benchmarks.retention
 
+AUDIT = .venv-audit/bin
+SBOM = cronledger.cdx.json
+
+.venv-audit/installed: requirements-audit.lock | .venv/installed
+	@$(BIN)/python -m venv .venv-audit
+	@$(AUDIT)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
+
+audit: .venv-audit/installed ## ask the advisory database about what the service runs on; fails where it can't be reached
+	@$(AUDIT)/pip-audit --strict --require-hashes --disable-pip -r requirements-runtime.lock
+
+sbom: .venv-audit/installed ## write what the service runs on to cronledger.cdx.json, a CycloneDX document
+	@$(AUDIT)/cyclonedx-py requirements requirements-runtime.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-file $(SBOM)
+	@echo "$(SBOM)"
+
 UV = uv
-COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make lock" $(LOCK_ARGS) pyproject.toml
+LOCKED = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+COMPILE = $(LOCKED) pyproject.toml
 
 lock: ## write the lock files anew after a change of pyproject.toml; newer versions with LOCK_ARGS=--upgrade
 	@command -v $(UV) >/dev/null || { echo "Locking needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 1; }
 	@$(COMPILE) --group dev --output-file requirements.lock
 	@$(COMPILE) --no-annotate --constraints requirements.lock --output-file requirements-runtime.lock
+	@$(LOCKED) --no-annotate --group audit --output-file requirements-audit.lock

@@ -34,6 +34,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _runs_here(fixtures: set[str]) -> bool:
     if "mariadb_server" in fixtures:  # what only MariaDB can show
         return "mariadb" in STORES
+    if "postgres_server" in fixtures:
+        return "postgresql" in STORES
     return STORES == EVERYWHERE or not fixtures.isdisjoint({"database_url", "empty_database_url", "contended_url"})
 
 

@@ -22,6 +22,8 @@ PIECES = st.sampled_from(
 SOUP = st.lists(st.one_of(PIECES, st.just(" ")), max_size=40).map("".join)
 FIELDS = st.lists(st.lists(PIECES, min_size=1, max_size=4).map("".join), min_size=5, max_size=7).map(" ".join)
 LONG = st.tuples(PIECES, st.integers(1, 600)).map(lambda piece: piece[0] * piece[1] + " * * * *")
+TEXTS = st.one_of(st.text(max_size=1100), SOUP, FIELDS, LONG)
+ZONES = st.one_of(st.none(), st.text(max_size=30))
 
 few = settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
 
@@ -33,9 +35,7 @@ def schedule_or_refusal(text: str, zone: str | None) -> Schedule | InvalidInput:
         return refusal
 
 
-@few
-@given(st.one_of(st.text(max_size=1100), SOUP, FIELDS, LONG), st.one_of(st.none(), st.text(max_size=30)))
-def test_any_text_is_a_schedule_or_a_refusal(text: str, zone: str | None) -> None:
+def is_schedule_or_refusal(text: str, zone: str | None) -> None:
     start = time.process_time()
     read = schedule_or_refusal(text, zone)
     if isinstance(read, InvalidInput):
@@ -48,6 +48,12 @@ def test_any_text_is_a_schedule_or_a_refusal(text: str, zone: str | None) -> Non
         assert read.describe()
         assert isinstance(warnings_for(read, NOW, [following] if following else []), list)
     assert time.process_time() - start < 0.5
+
+
+@few
+@given(TEXTS, ZONES)
+def test_any_text_is_a_schedule_or_a_refusal(text: str, zone: str | None) -> None:
+    is_schedule_or_refusal(text, zone)
 
 
 def test_the_longest_lists_are_read_in_milliseconds() -> None:
