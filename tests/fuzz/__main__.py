@@ -36,7 +36,10 @@ def main() -> int:
 
 
 def _fuzz(holds: Callable[..., None], strategies: Sequence[SearchStrategy[object]], seconds: float) -> int:
-    """How many were tried: the same ones each time, as far as it gets. What does not hold is raised, with the smallest text that shows it."""
+    """How many were tried: the same ones each time, as far as it gets.
+
+    What does not hold is raised, with the smallest text that shows it.
+    """
     tried = 0
 
     def counted(values: tuple[object, ...]) -> None:
