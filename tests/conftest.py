@@ -52,10 +52,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def postgres_server() -> Iterator[PostgresServer]:
     """One server per test process, or the one that CRONLEDGER_TEST_POSTGRES_URL leads to."""
     if url := os.environ.get("CRONLEDGER_TEST_POSTGRES_URL"):
-        yield PostgresServer(url)
+        with PostgresServer(url).connected() as server:
+            yield server
         return
-    with running_postgres() as process:
-        yield PostgresServer(process.url)
+    with running_postgres() as process, PostgresServer(process.url).connected() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

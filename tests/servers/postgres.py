@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -39,6 +40,14 @@ class PostgresServer:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._kept: _Administrator | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator[Self]:
+        """With a connection that is kept, for many databases."""
+        with closing(_Administrator(self.url)) as self._kept:
+            yield self
+        self._kept = None
 
     def create_database(self, template: str | None = None) -> str:
         """The URL of a new database, a copy of the template (a URL too, to which nobody is connected)."""
@@ -52,16 +61,34 @@ class PostgresServer:
         self._execute(f'DROP DATABASE IF EXISTS "{_name(url)}" WITH (FORCE)')
 
     def _execute(self, statement: str) -> None:
-        async def execute() -> None:
-            connection = await asyncpg.connect(plain_dsn(self.url))
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
+        if self._kept is not None:
+            self._kept.execute(statement)
+            return
+        with closing(_Administrator(self.url)) as administrator:
+            administrator.execute(statement)
 
-        # In a thread of its own, so that a test may call this while its loop runs.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, execute()).result()
+
+class _Administrator:
+    """A connection in a thread of its own, so that a test may call this while its loop runs."""
+
+    def __init__(self, url: str) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._runner = asyncio.Runner()
+        self._connection = self._run(asyncpg.connect(plain_dsn(url)))
+
+    def execute(self, statement: str) -> None:
+        self._run(self._connection.execute(statement))
+
+    def close(self) -> None:
+        self._run(self._connection.close())
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+    def _run(self, doing: Awaitable[Any]) -> Any:
+        async def done() -> Any:
+            return await doing
+
+        return self._thread.submit(self._runner.run, done()).result()
 
 
 class PostgresProcess:
