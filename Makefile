@@ -36,7 +36,7 @@ test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS=
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
 
 test-newest: install ## what PostgreSQL does for the API and the ledger, on the newest one, which comes as a wheel
-	@CRONLEDGER_TEST_STORES=postgresql CRONLEDGER_TEST_POSTGRES_BINDIR=wheel \
+	@CRONLEDGER_TEST_STORES=postgresql CRONLEDGER_TEST_POSTGRES_BINDIR=wheel CRONLEDGER_TEST_POSTGRES_URL= \
 		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/db tests/api $(ARGS)
 
 # A connect that is cut off leaves its socket to the garbage collector: asyncmy 0.2.18.

@@ -15,7 +15,9 @@ from typing import Any
 from faults.check import Found
 
 ROOT = Path(__file__).parents[1]
-FOLDER = Path(__file__).parent / "results"
+FOLDERS = {"full": Path(__file__).parent / "results", "short": ROOT / "var" / "faults"}
+"""What is kept by version control, and what is not."""
+
 _SHOWN = 20
 
 
@@ -90,9 +92,10 @@ def row_of(outcome: Outcome, *, name: str, fault: str, form: str, seconds: float
 
 
 def keep(row: Row) -> None:
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{row.name}.json").write_text(json.dumps(asdict(row), indent=1) + "\n")
-    (FOLDER / "table.md").write_text(table([Row(**json.loads(path.read_text())) for path in _stored()]))
+    folder = FOLDERS[row.form]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{row.name}.json").write_text(json.dumps(asdict(row), indent=1) + "\n")
+    (folder / "table.md").write_text(table([Row(**json.loads(path.read_text())) for path in _stored(folder)]))
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -121,8 +124,8 @@ def _seen(row: Row) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
 
 
-def _stored() -> list[Path]:
-    return sorted(FOLDER.glob("F*.json"), key=lambda path: int(path.stem[1:]))
+def _stored(folder: Path) -> list[Path]:
+    return sorted(folder.glob("F*.json"), key=lambda path: int(path.stem[1:]))
 
 
 def _relative(outcome: Outcome) -> tuple[list[tuple[float, float]], list[tuple[float, str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from faults.outcome import FOLDER, Row
+from faults.outcome import FOLDERS, Row
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 900, 260, 60, 40
 _SECONDS = (0.01, 0.1, 1, 10, 100)
@@ -13,7 +13,7 @@ _STYLE = "text{font:12px sans-serif}.grid{stroke:#ddd}.fault{stroke:#c33;stroke-
 
 
 def draw(row: Row) -> None:
-    (FOLDER / f"{row.name}.svg").write_text(svg(row))
+    (FOLDERS[row.form] / f"{row.name}.svg").write_text(svg(row))
 
 
 def svg(row: Row) -> str:

@@ -52,6 +52,7 @@ class Proxy:
         self.there = Way()
         self.back = Way()
         self.loses_commits = False
+        self.lost = 0
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
@@ -68,6 +69,7 @@ class Proxy:
 
     def _lose(self, piece: bytes, lost: asyncio.Event) -> None:
         if self.loses_commits and b"COMMIT" in piece:
+            self.lost += 1
             lost.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 
 import httpx2
 
@@ -19,8 +20,11 @@ _POLL = 3.5
 _HEALED = 2.5
 """Seconds within which a listener is back, and has caught up. The poll alone would mostly take longer."""
 
-_POLLED = 5.0
-"""Seconds within which a change is seen that no listener tells of. That it hears nothing, it would know after 10."""
+_POLLED = 7.0
+"""Seconds within which a change is seen that no listener tells of: a poll, and what it takes to look here.
+
+That it hears nothing, a listener would know after 10.
+"""
 
 _JOBS = 100
 _NEVER = {"schedule": "0 0 1 1 *", "endpoint": "http://127.0.0.1:9/"}
@@ -63,18 +67,27 @@ async def _end_meanwhile(scene: World, changing: asyncio.Task[None]) -> int:
 
 async def _changed_unheard(scene: World, round_: int) -> float:
     """Seconds in which the maps differed, while nobody was told and the connections seemed to be well."""
-    backends = [row["pid"] for row in await scene.ledger.fetch(f"SELECT pid {_LISTENERS}")]
-    assert len(backends) == len(scene.replicas), f"{len(backends)} listen"
+    backends = await _all_listening(scene)
     scene.mark("listeners frozen")
-    for pid in backends:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in backends:
+            os.kill(pid, signal.SIGSTOP)
         await _change(scene, round_, _JOBS)
         return await _equal(scene)
     finally:
         for pid in backends:
-            os.kill(pid, signal.SIGCONT)
-        await asyncio.sleep(_POLL)  # they may have been left for new ones
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+async def _all_listening(scene: World) -> list[int]:
+    """The backends, one of each replica: those that were ended, or left for new ones, are made again."""
+    async with asyncio.timeout(20):
+        while True:
+            backends = [row["pid"] for row in await scene.ledger.fetch(f"SELECT pid {_LISTENERS}")]
+            if len(backends) == len(scene.replicas):
+                return backends
+            await asyncio.sleep(0.2)
 
 
 async def _change(scene: World, round_: int, changes: int) -> None:

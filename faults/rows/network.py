@@ -14,7 +14,8 @@ from faults.links import Link, links
 from faults.outcome import Outcome
 from faults.proxy import Proxy
 from faults.rows.database import healed, post
-from faults.world import World, world
+from faults.world import SETTINGS, World, world
+from tests.servers.replica import Replica
 
 _DELAY = 5.0
 _SHORT = (4.0, 7.0, 6.0, 5.0)
@@ -26,20 +27,23 @@ _BLINK = 1.3
 
 async def cut(*, full: bool) -> Outcome:
     """Two replicas have a link each that is cut, two a proxy that is slow and loses commits; the last one is safe."""
-    with links(3) as (within, [safe, *lines]):
+    made = links(3)
+    within, [safe, *lines] = await asyncio.to_thread(made.__enter__)
+    try:
         async with world(host=safe.address, within=within) as scene:
             proxies = [Proxy(_port(scene), safe.address) for _ in range(2)]
             try:
                 hosts = [(line.address, _port(scene)) for line in lines]
                 hosts += [("127.0.0.1", await proxy.start()) for proxy in proxies]
-                for host, port in hosts:
-                    await scene.add_replicas(1, url=_at(scene, host, port))
-                await scene.add_replicas(1)
+                urls = [*(_at(scene, host, port) for host, port in hosts), scene.url]
+                await scene.start(*(Replica(url, SETTINGS) for url in urls))
                 await post(scene)
                 return await _all(scene, lines, proxies, full=full)
             finally:
                 for proxy in proxies:
                     await proxy.stop()
+    finally:
+        await asyncio.to_thread(made.__exit__, None, None, None)
 
 
 async def _all(scene: World, lines: list[Link], proxies: list[Proxy], *, full: bool) -> Outcome:
@@ -53,6 +57,9 @@ async def _all(scene: World, lines: list[Link], proxies: list[Proxy], *, full: b
     hung = [line for replica in scene.replicas if (line := await _hangs(replica.url))]
     outcome = healed(await scene.finish(), scene, back)
     outcome.wrong += hung
+    outcome.figures |= {"commits_lost": sum(proxy.lost for proxy in proxies)}
+    if not outcome.figures["commits_lost"]:
+        outcome.wrong.append("no answer to a commit was lost: that part has shown nothing")
     outcome.notes.append("slow and losing commits by a proxy in between, cut by the kernel")
     return outcome
 
@@ -83,6 +90,7 @@ async def _fault(scene: World, kind: Kind, there: tuple[list[Link], list[Proxy]]
     _delay(proxy, 0)
     scene.mark("mended")
     await asyncio.sleep(2)
+    assert await _passes(line, _port(scene)), f"{kind.name}, and it was not mended"
     return scene.marks[-1][0]
 
 

@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
+from app.db import partitions
 from app.db.partitions import PartitionKeeper, ensure_partitions
 from app.domain.clock import FakeClock
 from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger, roomy
 from tests.db.locks import gate
 
+TWO_WEEKS = 14
 DUE = NOON + MINUTE
 TODAY = f"job_runs_{NOON:%Y%m%d}"
 
@@ -51,9 +54,11 @@ async def test_a_day_ends_at_midnight_utc(postgres: Ledger, clock: FakeClock) ->
     assert [row.name for row in found] == [f"job_runs_{row.ledger_at:%Y%m%d}" for row in found]
 
 
-async def test_upkeep_makes_the_days_ahead(postgres: Ledger) -> None:
+async def test_upkeep_makes_two_weeks_ahead(postgres: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "DAYS_AHEAD", TWO_WEEKS)
     await ensure_partitions(postgres.database)
     ahead = await _partitions(postgres)
+    assert len(ahead) > TWO_WEEKS
     for name in ahead[-3:]:
         await postgres.execute(f"DROP TABLE {name}")
     await PartitionKeeper(postgres.database).tend()

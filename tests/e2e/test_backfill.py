@@ -25,9 +25,12 @@ async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was
     await api.close()
     assert (made["total"], made["left_out"]) == (365, 0)
     await sink.wait_for(100, timeout=30)
+    before = len(sink.calls)
     sink.hold()
-    api = Api((await _left_when_the_other_was_killed_in_a_call(started, made["id"])).url)
+    held = (await sink.wait_for(before + AT_A_TIME, timeout=20))[before:]
+    left = await _left_when_the_other_was_killed_in_a_call(started, {call.headers["Idempotency-Key"] for call in held})
     sink.release()
+    api = Api(left.url)
 
     async def done() -> bool:
         state: str = (await api.get(f"/v1/backfills/{made['id']}"))["state"]
@@ -50,20 +53,13 @@ async def test_a_year_is_complete_and_each_day_has_run_once_though_a_replica_was
     await api.close()
 
 
-async def _left_when_the_other_was_killed_in_a_call(started: list[Replica], backfill_id: str) -> Replica:
+async def _left_when_the_other_was_killed_in_a_call(started: list[Replica], held: set[str]) -> Replica:
     """When the ledger says that it calls: what it has begun is to be taken over."""
     named = {await _name_of(each): each for each in started}
     api = Api(started[0].url)
-    calling: list[str] = []
-
-    async def somebody_calls() -> bool:
-        calling[:] = [run["replica"] for run in await api.runs(backfill_id=backfill_id, state="running")]
-        return bool(calling)
-
-    await eventually(somebody_calls, timeout=20)
+    calling = [run["replica"] for run in await api.runs(state="running") if run["id"] in held]
     await api.close()
-    killed = named.pop(calling[0])
-    await killed.kill()
+    await named.pop(calling[0]).kill()
     [left] = named.values()
     return left
 

@@ -42,7 +42,7 @@ async def simulate(url: str, seed: int, steps: int, *, until: int | None = None,
                     await audit(world)
             await _end_well(world)
         except Exception as error:
-            raise Violation(_report(world, seed, error)) from error
+            raise Violation(_report(world, seed, until, error)) from error
         days = (world.clock.now() - world.begin).total_seconds() / 86400
         return Summary(world.number, days, world.accounts.instants, len(world.mirror.runs), world.digest)
 
@@ -82,10 +82,12 @@ async def _all_claim(world: World) -> None:
             raise Violation(f"stuck: nobody claims what is due of {forgotten}")
 
 
-def _report(world: World, seed: int, error: Exception) -> str:
+def _report(world: World, seed: int, until: int | None, error: Exception) -> str:
     store = world.ledger.database.dialect
+    end = "" if until is None else f" --until {until}"
     again = (
-        f"python -m tests.simulation --seed {seed} --steps {world.steps} --store {store}{' --steady' * world.steady}"
+        f"python -m tests.simulation --seed {seed} --steps {world.steps}{end} --store {store}"
+        f"{' --steady' * world.steady}"
     )
     last = "\n".join(map(str, world.recent))
     what = str(error) if isinstance(error, Violation) else f"{type(error).__name__}: {error}"

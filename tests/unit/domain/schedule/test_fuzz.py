@@ -47,7 +47,7 @@ def is_schedule_or_refusal(text: str, zone: str | None) -> None:
         assert following is None or following > NOW
         assert read.describe()
         assert isinstance(warnings_for(read, NOW, [following] if following else []), list)
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 2
 
 
 @few
