@@ -8,11 +8,19 @@ from app.db import partitions
 from app.domain.clock import FakeClock
 from tests.db.building import NOON, Ledger, opened
 
+_AHEAD = partitions.DAYS_AHEAD
+
 
 @pytest.fixture(autouse=True)
 def two_days_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the template: the partitions of two weeks would take longer to make than most tests take."""
     monkeypatch.setattr(partitions, "DAYS_AHEAD", 1)
+
+
+@pytest.fixture
+def two_weeks_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a service makes them."""
+    monkeypatch.setattr(partitions, "DAYS_AHEAD", _AHEAD)
 
 
 @pytest.fixture

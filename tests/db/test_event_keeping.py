@@ -167,6 +167,7 @@ async def test_a_table_of_such_a_name_that_was_never_ours_is_let_be(postgres: Le
     assert await days(postgres) == [name(NOON - 4 * DAY)]
 
 
+@pytest.mark.usefixtures("two_weeks_ahead")
 async def test_housekeeping_makes_the_days_of_events_and_drops_those_that_are_over(postgres: Ledger) -> None:
     keeper = Housekeeping(Ledger(postgres.url, None).database)
     today = datetime.now(UTC)

@@ -104,6 +104,7 @@ async def test_a_database_that_was_not_migrated_is_not_current(empty_database_ur
         assert await migrate.standing_of(ledger.database) is Standing.BEHIND
 
 
+@pytest.mark.usefixtures("two_weeks_ahead")
 async def test_partitions_are_made_two_weeks_ahead(postgres: Ledger) -> None:
     await asyncio.to_thread(migrate.upgrade, postgres.url)
     async with postgres.database.read() as connection:

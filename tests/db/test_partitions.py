@@ -6,13 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.db import partitions
 from app.db.partitions import PartitionKeeper, ensure_partitions
 from app.domain.clock import FakeClock
 from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger, roomy
 from tests.db.locks import gate
 
-TWO_WEEKS = 14
 DUE = NOON + MINUTE
 TODAY = f"job_runs_{NOON:%Y%m%d}"
 
@@ -54,11 +52,11 @@ async def test_a_day_ends_at_midnight_utc(postgres: Ledger, clock: FakeClock) ->
     assert [row.name for row in found] == [f"job_runs_{row.ledger_at:%Y%m%d}" for row in found]
 
 
-async def test_upkeep_makes_two_weeks_ahead(postgres: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "DAYS_AHEAD", TWO_WEEKS)
+@pytest.mark.usefixtures("two_weeks_ahead")
+async def test_upkeep_makes_two_weeks_ahead(postgres: Ledger) -> None:
     await ensure_partitions(postgres.database)
     ahead = await _partitions(postgres)
-    assert len(ahead) > TWO_WEEKS
+    assert len(ahead) > 14
     for name in ahead[-3:]:
         await postgres.execute(f"DROP TABLE {name}")
     await PartitionKeeper(postgres.database).tend()
