@@ -7,17 +7,18 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
 import uvicorn
-from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from app.config import Settings
+from app.config import Settings, read_settings
+from app.domain.access import FIRST_KEY
 from app.domain.errors import CronledgerError, ReleaseTooOld, StoreUnavailable
 from app.domain.instants import rfc3339
+from app.key_commands import keys
 from app.logs import configure_logs
 
 main = typer.Typer(
@@ -27,6 +28,7 @@ main = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+main.add_typer(keys)
 
 OPENAPI = Path("openapi/openapi.json")
 GRACEFUL_SECONDS = 3
@@ -40,6 +42,7 @@ def serve(
 ) -> None:
     """Migrate the database, then serve the API with the scheduler in it."""
     from app.main import create_app  # noqa: PLC0415  # the other commands start without it
+    from app.patience import PatientProtocol  # noqa: PLC0415  # see above
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = read_settings(**given)
@@ -49,6 +52,7 @@ def serve(
         port=settings.port,
         log_config=None,
         access_log=False,
+        http=PatientProtocol,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         lifespan="on",
@@ -56,6 +60,7 @@ def serve(
     # The server repeats a signal that it caught once all is over; the default answer to SIGTERM is not status 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _prepare(settings.database_url)
+    _refuse_to_be_open(settings)
     bound = config.bind_socket()
     url = f"http://{settings.host}:{bound.getsockname()[1]}"
     typer.echo(f"Cronledger serves on {url}; its documentation is at {url}{settings.docs_url}", err=True)
@@ -74,6 +79,21 @@ def _prepare(database_url: str) -> None:
     except CronledgerError as error:
         structlog.get_logger().error("can't start", reason=str(error), cause=repr(error.__cause__))
         raise typer.Exit(3) from None
+
+
+def _refuse_to_be_open(settings: Settings) -> None:
+    """Nobody may reach, from elsewhere, a service that asks nobody for a key."""
+    from app.service.keys import any_key  # noqa: PLC0415  # see serve
+
+    if settings.auth == "off":
+        structlog.get_logger().warning("everybody who reaches this service may do everything", auth="off")
+    elif settings.trust is None and not settings.bootstrap_key and not any_key(settings.database_url):
+        if not settings.is_local and settings.role != "scheduler":
+            raise SystemExit(
+                f"No API key has been made, so this listens on loopback alone, and {settings.host} is not that. "
+                f"{FIRST_KEY}, or say CRONLEDGER_AUTH=off if everybody who reaches it may do everything."
+            )
+        typer.echo("No API key has been made: nobody on this machine needs one, and nobody else is served.", err=True)
 
 
 @main.command()
@@ -192,12 +212,3 @@ def echo(
         typer.echo(f"Listening on http://{host}:{bound}/ and answering 200 to everything")
 
     asyncio.run(serve_echo(host, port, lambda line: print(line, flush=True), ready))
-
-
-def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # each is checked by its field
-    """The settings, or the end with a line for each that can't be used."""
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        lines = (f"CRONLEDGER_{str(each['loc'][-1]).upper()}: {each['msg']}" for each in error.errors())
-        raise SystemExit("\n".join(lines)) from None

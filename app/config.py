@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.api.intake import Intake
+from app.domain.access import is_local
+from app.domain.api_key import is_possible
+from app.identity.trust import Trust, read_algorithms, read_scopes
 from app.target.address import Targets
 from app.target.proxy import read_proxy
 from app.target.reach import Reach
@@ -104,6 +108,50 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         default=30, ge=1, le=36_500, description="Runs that ended, and what explains them, are kept for so many days"
     )
+    auth: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether callers need an API key; as long as there is none the service listens on loopback alone. "
+        "`off` lets everybody do everything",
+    )
+    bootstrap_key: str = Field(
+        default="",
+        repr=False,
+        description="The first API key, which may do everything; it is made where there has never been one. "
+        "`cronledger keys new` prints one",
+    )
+    jwt_issuer: str = Field(
+        default="", description="The identity provider whose tokens (JWT) count beside API keys, as their `iss` says it"
+    )
+    jwt_audience: str = Field(default="", description="What their `aud` must name; needed with an issuer")
+    jwt_keys: str = Field(
+        default="",
+        repr=False,  # it may hold a password
+        description="Where its public keys are: the URL of a JWKS, or a file; needed with an issuer",
+    )
+    jwt_algorithms: str = Field(default="RS256 ES256", description="By which algorithms they may be signed")
+    jwt_scope_claim: str = Field(
+        default="scope", description="The claim that says what they allow; `realm_access.roles` reaches into objects"
+    )
+    jwt_scopes: str = Field(
+        default="",
+        description="What its values allow, such as `platform=admin dev=jobs:read,jobs:write`; left out, they are "
+        "scopes themselves",
+    )
+    metrics: Literal["open", "key"] = Field(
+        default="open", description="Whether /metrics needs no key, or one with the scope `runs:read`"
+    )
+    rate_per_address: float = Field(
+        default=500, ge=0, description="Requests a second that one address may send to one replica; 0 is any number"
+    )
+    rate_per_key: float = Field(
+        default=300, ge=0, description="Requests a second that one key may send to one replica; 0 is any number"
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the API from a browser, such as `https://console.example`; none "
+        "unless they are named",
+    )
+    audit_days: int = Field(default=365, ge=1, le=36_500, description="The audit log is kept for so many days")
     docs_url: str = Field(default="/docs", description="Path of the documentation page")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -129,6 +177,46 @@ class Settings(BaseSettings):
             trusting(text)
         return text
 
+    @field_validator("bootstrap_key")
+    @classmethod
+    def _is_key(cls, text: str) -> str:
+        if text and not is_possible(text):
+            raise ValueError(
+                "it is no key: use what `cronledger keys new` prints, or 32 to 255 visible ASCII characters"
+            )
+        return text
+
+    @field_validator("jwt_algorithms")
+    @classmethod
+    def _are_algorithms(cls, text: str) -> str:
+        read_algorithms(text)
+        return text
+
+    @field_validator("jwt_scopes")
+    @classmethod
+    def _are_scopes(cls, text: str) -> str:
+        read_scopes(text)
+        return text
+
+    @model_validator(mode="after")
+    def _trusts_whole(self) -> Settings:
+        if self.jwt_issuer and not (self.jwt_audience and self.jwt_keys):
+            raise ValueError("CRONLEDGER_JWT_ISSUER needs CRONLEDGER_JWT_AUDIENCE and CRONLEDGER_JWT_KEYS beside it")
+        return self
+
+    @property
+    def trust(self) -> Trust | None:
+        """Which tokens count beside API keys."""
+        if not self.jwt_issuer:
+            return None
+        return Trust(
+            issuer=self.jwt_issuer,
+            audience=self.jwt_audience,
+            algorithms=read_algorithms(self.jwt_algorithms),
+            claim=self.jwt_scope_claim,
+            scopes=read_scopes(self.jwt_scopes),
+        )
+
     @property
     def reach(self) -> Reach:
         """How far calls may go."""
@@ -136,9 +224,29 @@ class Settings(BaseSettings):
         return Reach(Targets(self.targets), allow, deny, proxied=bool(self.egress_proxy))
 
     @property
+    def intake(self) -> Intake:
+        """How much is taken in, and from whom."""
+        return Intake(
+            metrics_open=self.metrics == "open",
+            rate_per_address=self.rate_per_address,
+            rate_per_key=self.rate_per_key,
+            origins=tuple(self.cors_origins.replace(",", " ").split()),
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it listens on this machine alone."""
+        return is_local(self.host)
+
+    @property
     def kept(self) -> timedelta:
         """For how long runs are kept."""
         return timedelta(days=self.retention_days)
+
+    @property
+    def audited(self) -> timedelta:
+        """For how long the audit log is kept."""
+        return timedelta(days=self.audit_days)
 
     @property
     def reached_at(self) -> str | None:
@@ -158,3 +266,14 @@ def settings_table() -> str:
         what = f"{field.description} ({choices})" if choices else field.description
         lines.append(f"| `CRONLEDGER_{name.upper()}` | `{field.default}` | {what} |")
     return "\n".join(lines)
+
+
+def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # each is checked by its field
+    """The settings, or the end with a line for each that can't be used."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = (
+            ": ".join([*(f"CRONLEDGER_{name}".upper() for name in each["loc"]), each["msg"]]) for each in error.errors()
+        )
+        raise SystemExit("\n".join(lines)) from None

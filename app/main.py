@@ -28,12 +28,16 @@ from app.db.starts import StartTransaction
 from app.domain.clock import SystemClock
 from app.domain.errors import StoreUnavailable
 from app.domain.replica import Role
+from app.identity.key_source import KeySource
+from app.identity.tokens import TokenReader
 from app.logs import configure_logs
 from app.metrics import Metrics
 from app.scheduler.observer import Observers
 from app.scheduler.options import Options
 from app.scheduler.ports import NoAnnouncer, Ports, Target
 from app.scheduler.service import SchedulerService
+from app.service.access import AccessService
+from app.service.audit_log import AuditLog
 from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
@@ -45,6 +49,8 @@ from app.service.history import HistoryService
 from app.service.housekeeping import Housekeeping
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
+from app.service.keys import KeyService, bootstrap
+from app.service.known_keys import KnownKeys
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
 from app.service.recompute import recompute
@@ -76,7 +82,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.metrics = metrics
             yield
 
-    return build_api(docs_url=chosen.docs_url, version=__version__, role=Role(chosen.role), lifespan=lifespan)
+    return build_api(
+        docs_url=chosen.docs_url,
+        version=__version__,
+        role=Role(chosen.role),
+        intake=chosen.intake,
+        lifespan=lifespan,
+    )
 
 
 @asynccontextmanager
@@ -92,6 +104,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     metrics.watch(scheduler)
     await target.open()
     try:
+        if settings.bootstrap_key:
+            await bootstrap(database, settings.bootstrap_key)
         await recompute(database)
         await services.switch.finish()
         await scheduler.start()
@@ -140,7 +154,7 @@ def build_scheduler(
         pauses=TimedPauses(database),
         failing=FailingJobs(database),
         members=ReplicaRepository(database, settings.kept),
-        keeper=Housekeeping(database, settings.kept),
+        keeper=Housekeeping(database, settings.kept, settings.audited),
         audit=Auditor(database),
         target=target,
         feed=listening or redis,
@@ -162,8 +176,12 @@ def build_scheduler(
 
 
 def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:
+    known = KnownKeys(database, SystemClock())
     return Services(
         database=database,
+        access=AccessService(known, tokens=build_tokens(settings), required=settings.auth == "on"),
+        keys=KeyService(database, known),
+        audit=AuditLog(database),
         jobs=JobService(database, scheduler, settings.reach, reachable=settings.reached_at is not None),
         limits=LimitService(database),
         replicas=ReplicaService(database),
@@ -179,6 +197,14 @@ def build_services(settings: Settings, database: Database, scheduler: SchedulerS
         switch=SwitchService(database, scheduler),
         scheduler=scheduler,
     )
+
+
+def build_tokens(settings: Settings) -> TokenReader | None:
+    """None where no identity provider is trusted."""
+    if settings.trust is None:
+        return None
+    tls = trusting(settings.ca_bundle) if settings.ca_bundle else None
+    return TokenReader(settings.trust, KeySource(settings.jwt_keys, SystemClock(), tls), SystemClock())
 
 
 def _begin_to_stop(scheduler: SchedulerService, services: Services) -> None:

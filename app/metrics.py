@@ -85,7 +85,7 @@ class Metrics:
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_1_0_0
 
     def claimed(self, claims: Claims) -> None:
-        for result in ("won", "moved", "early", "stale"):
+        for result in ("won", "moved", "early", "stale", "busy"):
             self._claims.labels(result).inc(len(getattr(claims, result)))
         for candidate in claims.won:
             for run in candidate.plan.runs:

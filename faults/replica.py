@@ -54,8 +54,10 @@ def _of_call(call: Call) -> _Named:
     return call.job_id, call.scheduled_for
 
 
-def _finished(finished: Iterable[Finished]) -> list[_Named]:
-    return _called(each.started for each in finished)
+def _finished(sent: Iterable[Finished], recorded: Any) -> list[_Named]:  # Recorded, or None before the commit
+    """What was busy was not written."""
+    written = (each.started for each in sent if recorded is None or each not in recorded.busy)
+    return _called(written)
 
 
 def _around(
@@ -102,7 +104,7 @@ async def _named(store: StartTransaction, queued: Iterable[Queued]) -> list[_Nam
 def _start(point: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def wrapped(store: StartTransaction, replica: UUID, queued: list[Queued], *rest: object) -> Any:
         runs = await _named(store, queued)
-        return await _around(point, method, lambda _, begun: runs if begun is None else _called(begun))(
+        return await _around(point, method, lambda _, starts: runs if starts is None else _called(starts.begun))(
             store, replica, queued, *rest
         )
 
@@ -146,7 +148,7 @@ def arm(point: str) -> None:
     elif stage == "start":
         StartTransaction.start = _start(point, StartTransaction.start)  # type: ignore[method-assign,assignment]
     elif stage == "record":
-        judged = _around(point, RecordTransaction.record, lambda sent, _: _finished(sent))
+        judged = _around(point, RecordTransaction.record, _finished)
         RecordTransaction.record = judged  # type: ignore[method-assign,assignment]
     else:
         HttpTarget.call = _call(point, HttpTarget.call)  # type: ignore[method-assign]

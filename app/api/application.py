@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from app.api import (
     actions,
+    audit,
     backfills,
     calendars,
     callbacks,
@@ -19,6 +21,7 @@ from app.api import (
     forecast,
     health,
     jobs,
+    keys,
     limits,
     replicas,
     runs,
@@ -31,8 +34,14 @@ from app.api import (
 from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
 from app.api.errors import handle_errors
-from app.api.nosniff import NoSniff
+from app.api.intake import ANYTHING, Intake
+from app.api.needs import METRICS
 from app.api.paths import SentPaths
+from app.api.rate import Buckets
+from app.api.request_id import HEADER, RequestIds
+from app.api.security_headers import SecurityHeaders
+from app.api.unexpected import Unexpected
+from app.domain.clock import SystemClock
 from app.domain.replica import Role
 
 _DESCRIPTION = (
@@ -42,7 +51,7 @@ _DESCRIPTION = (
 
 
 _OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
-_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, events, scheduler, replicas, entries)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, events, scheduler, replicas, entries, keys, audit)
 
 
 class Api(FastAPI):
@@ -55,7 +64,12 @@ class Api(FastAPI):
 
 
 def build_api(
-    *, docs_url: str, version: str, role: Role = Role.ALL, lifespan: Lifespan[FastAPI] | None = None
+    *,
+    docs_url: str,
+    version: str,
+    role: Role = Role.ALL,
+    intake: Intake = ANYTHING,
+    lifespan: Lifespan[FastAPI] | None = None,
 ) -> FastAPI:
     """One that only schedules answers probes alone. The lifespan puts `services` and `metrics` on its state."""
     api = Api(
@@ -75,8 +89,22 @@ def build_api(
         for each in _ROUTES:
             api.include_router(each.router)
         docs.add_docs(api, docs_url)
+    api.state.open_operations = frozenset({METRICS} if intake.metrics_open else ())
+    api.state.by_address, api.state.by_key = (
+        Buckets(rate, SystemClock()) for rate in (intake.rate_per_address, intake.rate_per_key)
+    )
     handle_errors(api)
     api.add_middleware(BodyLimit)
     api.add_middleware(SentPaths)
-    api.add_middleware(NoSniff)
+    if intake.origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=intake.origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", HEADER],
+            expose_headers=["ETag", "Link", "Location", "Retry-After", HEADER],
+        )
+    api.add_middleware(Unexpected)
+    api.add_middleware(SecurityHeaders)
+    api.add_middleware(RequestIds)
     return api

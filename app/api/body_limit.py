@@ -1,6 +1,8 @@
-"""Middleware: a body that is too large is refused, as soon as it says so or as soon as it is."""
+"""Middleware: a body that is too large is refused, as soon as it says so or as soon as it is; one too slow as well."""
 
 from __future__ import annotations
+
+import asyncio
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
@@ -8,7 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import Kind, problem
 
-MAX_BODY = 1024 * 1024
+MAX_BODY = 256 * 1024
+SECONDS = 30.0
+"""For so long a body may take to come."""
 _MOST_DIGITS = 20
 
 
@@ -27,14 +31,19 @@ class BodyLimit:
             answer = problem(request, Kind.BODY_TOO_LARGE, Kind.BODY_TOO_LARGE.example)
             await answer(scope, receive, send)
             return
-        read = 0
+        read, whole, until = 0, False, asyncio.get_running_loop().time() + SECONDS
 
         async def counted() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            try:
+                async with asyncio.timeout_at(None if whole else until):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, headers={"Connection": "close"}) from None
             read += len(message.get("body", b""))
             if read > MAX_BODY:
                 raise HTTPException(413)
+            whole = not message.get("more_body", False)
             return message
 
         await self._app(scope, counted, send)

@@ -7,9 +7,11 @@ from typing import Any
 from app.api import once
 from app.api.described import failing, problem_responses
 from app.api.examples import EXAMPLES
+from app.api.needs import NEEDS, PROBES
 from app.api.problems import FieldError, Problem
 from app.api.schemas.event import EventOut, ResetOut
 from app.api.schemas.fields import ANY_JSON, NO_NUL
+from app.api.schemas.json_body import GREATEST, LEAST
 
 TAGS = [
     {"name": "Jobs", "description": "What is to be called, and when."},
@@ -26,33 +28,50 @@ TAGS = [
     {"name": "Forecast", "description": "What comes next, over all jobs."},
     {"name": "Events", "description": "What happens, as it happens: a stream that can be resumed on any replica."},
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
+    {"name": "Keys", "description": "API keys: who may use this API, and for what."},
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]
 _TEXT = {"type": "string", "pattern": NO_NUL}
 _JSON = {"$ref": "#/components/schemas/Json"}
 _JSON_VALUE = {
-    "description": "Any JSON; its texts hold no NUL.",
+    "description": "Any JSON; its texts hold no NUL, its numbers are within 64 bits.",
     "anyOf": [
-        {"type": ["null", "boolean", "number"]},
+        {"type": ["null", "boolean"]},
+        {"type": "number", "minimum": LEAST, "maximum": GREATEST},
         _TEXT,
         {"type": "array", "items": _JSON},
         {"type": "object", "propertyNames": _TEXT, "additionalProperties": _JSON},
     ],
 }
-_NEEDS_NO_DATABASE = {"listEntries"}
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, see `POST /v1/keys`. As long as there is none, none is needed on the same machine.",
+}
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """The document with every error response; changes it in place."""
     for path in document["paths"].values():
         for method, operation in path.items():
-            if method == "post":
+            if method == "post" and operation["operationId"] not in once.NEVER_KEPT:
                 operation.setdefault("parameters", []).append(once.PARAMETER)
             _complete_responses(operation, {409} if method == "post" else set())
             _complete_parameters(operation)
+            _complete_security(operation)
     _complete_schemas(document["components"]["schemas"])
     document["components"]["responses"] = problem_responses()
+    document["components"]["securitySchemes"] = {"key": _BEARER}
     return document
+
+
+def _complete_security(operation: dict[str, Any]) -> None:
+    """OpenAPI 3.1 lets a scheme of HTTP name what is required of the caller."""
+    scope = NEEDS.get(operation["operationId"])
+    operation["security"] = [] if scope is None else [{"key": [scope.value]}]
+    if scope is not None:
+        told = f"Needs the scope `{scope.value}`."
+        operation["description"] = "\n\n".join(filter(None, (operation.get("description"), told)))
 
 
 def _complete_parameters(operation: dict[str, Any]) -> None:
@@ -75,10 +94,14 @@ def _complete_responses(operation: dict[str, Any], more: set[int]) -> None:
 def _failures(operation: dict[str, Any]) -> set[int]:
     """Those that follow from what the operation reads."""
     statuses = {500}
-    if operation["tags"] != ["Health"] and operation["operationId"] not in _NEEDS_NO_DATABASE:
+    if operation["operationId"] in NEEDS:
+        statuses |= {401, 403}
+    if operation["operationId"] not in PROBES:
+        statuses.add(429)
+    if operation["tags"] != ["Health"]:
         statuses.add(503)
     if "requestBody" in operation:
-        statuses |= {400, 413, 415}
+        statuses |= {400, 408, 413, 415}
     if "requestBody" in operation or "parameters" in operation:
         statuses.add(422)
     return statuses

@@ -16,6 +16,8 @@ Kind = Literal[
     "jobs",
     "calendars",
     "limits",
+    "keys",
+    "audit",
     "runs",
     "spans",
     "entries",
@@ -100,6 +102,11 @@ def run_id(key: str) -> UUID:
 
 
 def job_id(key: str) -> UUID:
+    """Raises ValueError."""
+    return UUID(key)
+
+
+def key_id(key: str) -> UUID:
     """Raises ValueError."""
     return UUID(key)
 

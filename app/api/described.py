@@ -12,12 +12,20 @@ _TEXT = {"type": "string"}
 ETAG = {"ETag": {"description": '`"<version>.<hash of the answer>"`', "required": True, "schema": _TEXT}}
 LOCATION = {"Location": {"description": "Path of what was made.", "required": True, "schema": _TEXT}}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer"}}}
+CHALLENGE = {"WWW-Authenticate": {"description": "`Bearer`", "required": True, "schema": _TEXT}}
 LINK = {"Link": {"description": 'The page after this one, `rel="next"`; none on the last.', "schema": _TEXT}}
 
 NOT_MODIFIED: Responses = {304: {"description": "The caller has this answer already.", "headers": ETAG}}
 PAGE: Responses = {200: {"description": "A page.", "headers": LINK}}
 QUEUED: Responses = {202: {"description": "The run, pending.", "headers": LOCATION}}
 JOB: Responses = {200: {"description": "The job.", "headers": ETAG}}
+
+
+_HEADERS = {
+    Kind.TOO_MANY_REQUESTS.status: RETRY_AFTER,
+    Kind.STORE_UNAVAILABLE.status: RETRY_AFTER,
+    Kind.UNAUTHENTICATED.status: CHALLENGE,
+}
 
 
 def failing(*statuses: int) -> Responses:
@@ -35,4 +43,4 @@ def _problem_response(status: int) -> dict[str, Any]:
     examples = {kind.slug: {"summary": kind.title, "value": example(kind)} for kind in kinds}
     content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}
     response = {"description": ", or ".join(kind.title for kind in kinds), "content": {MEDIA_TYPE: content}}
-    return response | ({"headers": RETRY_AFTER} if status == Kind.STORE_UNAVAILABLE.status else {})
+    return response | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, answer
 from app.api.described import PAGE
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.entry import EntryOut, EntryPage
 from app.api.schemas.page import PageQuery
 from app.domain.entries import EntryID
 
-router = APIRouter(prefix="/v1/entries", tags=["Scheduler"])
+router = APIRouter(prefix="/v1/entries", tags=["Scheduler"], route_class=Guarded)
 
 
 @router.get(

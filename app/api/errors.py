@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any
 
 import structlog
@@ -26,11 +27,15 @@ _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
     errors.InvalidEndpoint: Kind.INVALID_ENDPOINT,
     errors.IdempotencyKeyReused: Kind.IDEMPOTENCY_KEY_REUSED,
     errors.InvalidCursor: Kind.INVALID_CURSOR,
+    errors.Unauthenticated: Kind.UNAUTHENTICATED,
+    errors.Forbidden: Kind.FORBIDDEN,
+    errors.TooManyRequests: Kind.TOO_MANY_REQUESTS,
     errors.NotFound: Kind.NOT_FOUND,
     errors.JobNotFound: Kind.JOB_NOT_FOUND,
     errors.RunNotFound: Kind.RUN_NOT_FOUND,
     errors.CalendarNotFound: Kind.CALENDAR_NOT_FOUND,
     errors.LimitNotFound: Kind.LIMIT_NOT_FOUND,
+    errors.KeyNotFound: Kind.KEY_NOT_FOUND,
     errors.BackfillNotFound: Kind.BACKFILL_NOT_FOUND,
     errors.CallbackNotFound: Kind.CALLBACK_NOT_FOUND,
     errors.Conflict: Kind.CONFLICT,
@@ -40,6 +45,7 @@ _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
     errors.AnswerLost: Kind.ANSWER_LOST,
     errors.VersionMismatch: Kind.VERSION_MISMATCH,
     errors.RefusedTarget: Kind.REFUSED_TARGET,
+    errors.IdentityUnavailable: Kind.IDENTITY_UNAVAILABLE,
     errors.StoreUnavailable: Kind.STORE_UNAVAILABLE,
     errors.TooManyStreams: Kind.TOO_MANY_STREAMS,
 }
@@ -47,10 +53,14 @@ _HTTP = {
     400: Kind.MALFORMED,
     404: Kind.NOT_FOUND,
     405: Kind.METHOD_NOT_ALLOWED,
+    408: Kind.TOO_SLOW,
     413: Kind.BODY_TOO_LARGE,
 }
 _MOST_ERRORS = 25
-_RETRY_AFTER = {"Retry-After": "2"}
+_HEADERS = {
+    Kind.STORE_UNAVAILABLE.status: {"Retry-After": "2"},
+    Kind.UNAUTHENTICATED.status: {"WWW-Authenticate": "Bearer"},
+}
 
 _log = structlog.get_logger()
 
@@ -66,9 +76,11 @@ def handle_errors(app: FastAPI) -> None:
 async def _domain_error(request: Request, error: errors.CronledgerError) -> Response:
     kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
     found = [FieldError(field=error.field, message=error.message, remedy=error.remedy)] if error.field else []
-    headers = _RETRY_AFTER if kind.status == Kind.STORE_UNAVAILABLE.status else None
     if kind is Kind.STORE_UNAVAILABLE:
         _log.warning("the database is away", path=request.url.path, cause=repr(error.__cause__))
+    headers = _HEADERS.get(kind.status)
+    if isinstance(error, errors.TooManyRequests):
+        headers = {"Retry-After": str(ceil(error.seconds))}
     return problem(request, kind, error.message, remedy=error.remedy, errors=found, headers=headers)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from app.api.dependencies import Asked
+from app.api.guarded import Guarded, is_still_admitted
 from app.api.schemas.event import EventId, EventOut, EventQuery, ResetOut
 from app.domain.event import Event
 from app.service.events import Batch
 
-router = APIRouter(prefix="/v1/events", tags=["Events"])
+router = APIRouter(prefix="/v1/events", tags=["Events"], route_class=Guarded)
 
 MEDIA_TYPE = "text/event-stream"
+_OPERATION = "streamEvents"
 RETRY_MILLISECONDS = 1000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -42,17 +44,26 @@ async def _opened(
 
 @router.get(
     "",
-    operation_id="streamEvents",
+    operation_id=_OPERATION,
     summary="What happens to runs and jobs, as it happens",
     response_class=StreamingResponse,
     responses=_STREAM,
 )
-async def stream_events(batches: Annotated[AsyncIterator[Batch], Depends(_opened)]) -> Response:
+async def stream_events(request: Request, batches: Annotated[AsyncIterator[Batch], Depends(_opened)]) -> Response:
     """Server-sent events from every replica, in the order of their ids, without end.
 
     Events are kept for 24 h. With an id that is older, an event `reset` comes first, and then the oldest that are kept.
+    It ends once its key is revoked.
     """
-    return StreamingResponse(_frames(batches), media_type=MEDIA_TYPE, headers=_HEADERS)
+    return StreamingResponse(_frames(_allowed(request, batches)), media_type=MEDIA_TYPE, headers=_HEADERS)
+
+
+async def _allowed(request: Request, batches: AsyncIterator[Batch]) -> AsyncIterator[Batch]:
+    """Those before the key is revoked, or expires."""
+    async for batch in batches:
+        if not await is_still_admitted(request, _OPERATION):
+            return
+        yield batch
 
 
 async def _frames(batches: AsyncIterator[Batch]) -> AsyncIterator[bytes]:

@@ -6,9 +6,11 @@ from typing import Any
 
 from app.api.schemas import backfill, calendar, job_in
 from app.api.schemas.policies import PolicyFields
+from app.domain.api_key import compose
 
 _JOB = "01a20cfb-9710-75db-ae7d-f446411586ba"
 _RUN = "01a21062-1c40-8f1e-9a0b-1c2d3e4f5a6b"
+_KEY = "019a1062-1c40-7f1e-9a0b-1c2d3e4f5a6b"
 _BACKFILL = "01a21064-7ae0-8c3d-8b1f-2d3e4f5a6b7c"
 
 POLICIES: dict[str, Any] = PolicyFields().model_dump(mode="json")
@@ -200,6 +202,17 @@ STATS: dict[str, Any] = {
     "counted_until": "2027-01-02T02:31:00Z",
     "total": FIGURES,
 }
+KEY: dict[str, Any] = {
+    "id": _KEY,
+    "name": "deploy",
+    "hint": "cronledger_0fQx2W",
+    "scopes": ["jobs:read", "jobs:write"],
+    "created_at": "2027-01-04T09:00:00Z",
+    "expires_at": None,
+    "revoked_at": None,
+    "last_used_at": "2027-01-04T09:30:00Z",
+}
+
 EXAMPLES = {
     "BackfillOut": BACKFILL,
     "CalendarOut": CALENDAR,
@@ -207,6 +220,8 @@ EXAMPLES = {
     "ExplanationOut": EXPLANATION,
     "ForecastOut": FORECAST,
     "JobOut": JOB,
+    "KeyOut": KEY,
+    "NewKeyOut": KEY | {"last_used_at": None, "key": compose(bytes(32))},
     "LimitOut": LIMIT,
     "RunOut": RUN,
     "SpanOut": SPAN,

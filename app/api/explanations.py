@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, Name, answer
 from app.api.described import PAGE, failing
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.explanation import ExplainQuery, ExplanationOut, ExplanationPage, JobExplainQuery
 from app.service.history import HistoryService
 
-router = APIRouter(prefix="/v1", tags=["History"])
+router = APIRouter(prefix="/v1", tags=["History"], route_class=Guarded)
 
 
 @router.get(

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from app.api.dependencies import Asked, answer
+from app.api.guarded import Guarded
 from app.api.schemas.forecast import ForecastOut, ForecastQuery
 
-router = APIRouter(prefix="/v1/forecast", tags=["Forecast"])
+router = APIRouter(prefix="/v1/forecast", tags=["Forecast"], route_class=Guarded)
 
 
 @router.get("", operation_id="getForecast", summary="What is due ahead", response_model=ForecastOut)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.api.dependencies import Asked, Measured, answer
+from app.api.guarded import Guarded
 from app.api.schemas.health import CheckOut, LiveOut, ReadyOut
 from app.service.health import database_reached, readiness
 
-router = APIRouter(tags=["Health"])
+router = APIRouter(tags=["Health"], route_class=Guarded)
 
 _STALLED = {"description": "A loop stands still: restart this replica.", "model": LiveOut}
 _UNREADY = {"description": "Not ready: send no requests here.", "model": ReadyOut}

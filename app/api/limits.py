@@ -9,13 +9,14 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, answer
 from app.api.described import LOCATION, PAGE, Responses, failing
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.paths import limit_path
 from app.api.schemas.limit import EXAMPLE, LimitIn, LimitOut, LimitPage
 from app.api.schemas.page import PageQuery
 from app.api.schemas.policies import Key
 
-router = APIRouter(prefix="/v1/limits", tags=["Limits"])
+router = APIRouter(prefix="/v1/limits", tags=["Limits"], route_class=Guarded)
 
 _LIMIT: Responses = {200: {"description": "The limit."}}
 _MADE: Responses = {201: {"description": "The limit was made.", "headers": LOCATION, "model": LimitOut}}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
+from app.api.guarded import Guarded, Handler, caller_of
 from app.db.idempotency import Answer
 from app.domain.errors import InvalidInput
 from app.service.services import Services
@@ -25,25 +24,26 @@ PARAMETER: dict[str, Any] = {
     "schema": {"type": "string", "pattern": PATTERN},
 }
 
+NEVER_KEPT = frozenset({"createKey"})
+"""Operations that tell a secret once: their answers are not for the database."""
+
 _KEPT = ("content-type", "etag", "location")
 
-_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-class OnceRoute(APIRoute):
+class OnceRoute(Guarded):
     """A route whose POST is carried out once for each key."""
 
-    def get_route_handler(self) -> _Handler:
-        handle = super().get_route_handler()
+    def handler(self) -> Handler:
+        handle = super().handler()
 
         async def handle_once(request: Request) -> Response:
             key = request.headers.get(HEADER)
             return await handle(request) if key is None else await _once(request, key, handle)
 
-        return handle_once if self.methods == {"POST"} else handle
+        return handle_once if self.methods == {"POST"} and self.operation_id not in NEVER_KEPT else handle
 
 
-async def _once(request: Request, key: str, handle: _Handler) -> Response:
+async def _once(request: Request, key: str, handle: Handler) -> Response:
     if not re.fullmatch(PATTERN, key):
         raise InvalidInput(
             "The key is not 1 to 255 visible ASCII characters.", field=HEADER, remedy="Send a UUID, for instance."
@@ -55,8 +55,16 @@ async def _once(request: Request, key: str, handle: _Handler) -> Response:
         headers = {name: response.headers[name] for name in _KEPT if name in response.headers}
         return Answer(response.status_code, headers, bytes(response.body).decode())
 
-    answer = await services.idempotency.once(key, await _fingerprint(request), carry_out)
+    answer = await services.idempotency.once(_of_the_caller(request, key), await _fingerprint(request), carry_out)
     return Response(answer.body, status_code=answer.status, headers=answer.headers)
+
+
+def _of_the_caller(request: Request, key: str) -> str:
+    """Callers share no keys: what one was answered is not another's to read."""
+    caller = caller_of(request)
+    if caller is None or caller.id is None:
+        return key
+    return sha256(f"{caller.id} {key}".encode()).hexdigest()
 
 
 async def _fingerprint(request: Request) -> str:

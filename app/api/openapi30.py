@@ -9,6 +9,8 @@ def downgraded(document: dict[str, Any]) -> dict[str, Any]:
     """A copy; what 3.0 can't say is left out."""
     copy = {name: _convert(value) for name, value in document.items()}
     copy["info"]["license"].pop("identifier", None)
+    for operation in (each for path in copy.get("paths", {}).values() for each in path.values()):
+        operation["security"] = [{name: [] for name in each} for each in operation["security"]]
     return copy | {"openapi": "3.0.3"}
 
 

@@ -56,6 +56,10 @@ def backfill_path(request: Request, backfill_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/backfills/{backfill_id}"
 
 
+def key_path(request: Request, key_id: UUID) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/keys/{key_id}"
+
+
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
 

@@ -23,11 +23,19 @@ class Kind(Enum):
         "The body can't be read",
         "The body is not JSON: Expecting value at character 9.",
     )
+    UNAUTHENTICATED = ("unauthenticated", 401, "A key is needed", "The request has no API key.")
+    FORBIDDEN = ("forbidden", 403, "The key does not allow this", "ci may not do this: it takes the scope jobs:write.")
     NOT_FOUND = ("not-found", 404, "Nothing is here", "There is nothing at this path.")
     JOB_NOT_FOUND = ("job-not-found", 404, "No such job", "There is no job named nightly-report.")
     RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
     CALENDAR_NOT_FOUND = ("calendar-not-found", 404, "No such calendar", "There is no calendar named holidays.")
     LIMIT_NOT_FOUND = ("limit-not-found", 404, "No such limit", "There is no limit for the key warehouse.")
+    KEY_NOT_FOUND = (
+        "key-not-found",
+        404,
+        "No such API key",
+        "There is no API key 019a1062-1c40-7f1e-9a0b-1c2d3e4f5a6b.",
+    )
     BACKFILL_NOT_FOUND = (
         "backfill-not-found",
         404,
@@ -41,6 +49,7 @@ class Kind(Enum):
         "No attempt of a run waits for this callback.",
     )
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "Not a method of this path", "TRACE is not among GET, POST.")
+    TOO_SLOW = ("too-slow", 408, "The body did not come in time", "The body was not there after 30 s.")
     CONFLICT = ("conflict", 409, "Contradicts what is stored", "The job nightly-report has no endpoint to call.")
     NAME_TAKEN = ("name-taken", 409, "The name is taken", "A job named nightly-report exists already.")
     CALENDAR_IN_USE = (
@@ -67,7 +76,7 @@ class Kind(Enum):
         "It was changed meanwhile",
         "If-Match names version 3, and it is at version 4 now.",
     )
-    BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large", "The body is larger than 1 MiB.")
+    BODY_TOO_LARGE = ("body-too-large", 413, "The body is too large", "The body is larger than 256 KiB.")
     UNSUPPORTED_MEDIA_TYPE = (
         "unsupported-media-type",
         415,
@@ -109,7 +118,19 @@ class Kind(Enum):
         "The cursor can't be used",
         "The cursor is not one that this API gave out.",
     )
+    TOO_MANY_REQUESTS = (
+        "too-many-requests",
+        429,
+        "Too many requests",
+        "One address may send 500 requests a second to this replica.",
+    )
     INTERNAL = ("internal-error", 500, "Something went wrong here", "The service met an error, which is in its log.")
+    IDENTITY_UNAVAILABLE = (
+        "identity-unavailable",
+        503,
+        "The identity provider is away",
+        "The keys of the identity provider can't be read just now.",
+    )
     STORE_UNAVAILABLE = ("store-unavailable", 503, "The database is away", "The database can't be reached just now.")
     TOO_MANY_STREAMS = (
         "too-many-streams",

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, answer
 from app.api.described import PAGE
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.replica import ReplicaOut, ReplicaPage, ReplicaQuery
 from app.db.replica_rows import ReplicaFilter
 
-router = APIRouter(prefix="/v1/replicas", tags=["Scheduler"])
+router = APIRouter(prefix="/v1/replicas", tags=["Scheduler"], route_class=Guarded)
 
 
 @router.get("", operation_id="listReplicas", summary="List replicas", response_model=ReplicaPage, responses=PAGE)

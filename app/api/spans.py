@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, Name, answer
 from app.api.described import PAGE, failing
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.page import PageQuery
 from app.api.schemas.span import SpanOut, SpanPage
 
-router = APIRouter(prefix="/v1/jobs/{name:segment}/spans", tags=["Runs"])
+router = APIRouter(prefix="/v1/jobs/{name:segment}/spans", tags=["Runs"], route_class=Guarded)
 
 
 @router.get(

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, answer
 from app.api.described import PAGE, failing
+from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.stats import StatsPage, StatsQuery
 from app.domain.errors import InvalidInput
 from app.service.stats import StatsAsked
 
-router = APIRouter(prefix="/v1/stats", tags=["History"])
+router = APIRouter(prefix="/v1/stats", tags=["History"], route_class=Guarded)
 
 
 @router.get(

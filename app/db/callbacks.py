@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -75,14 +76,15 @@ class CallbackTransaction:
         """End a batch of the attempts that match. What others hold just now is left for the next look."""
         run = job_runs.c
         async with self._database.read() as connection:
-            asked = set(await connection.scalars(select(run.job_id).where(which).limit(BATCH)))
+            asked = set(await connection.scalars(select(run.job_id).where(which).distinct().limit(BATCH)))
         if not asked:
             return Recorded()
-        query = self._runs().where(which, run.job_id.in_(asked)).order_by(run.id).limit(BATCH)
         async with self._database.begin() as connection:
-            jobs = await self._ends.lock_jobs(connection, asked)
-            found = await connection.execute(query.with_for_update(of=job_runs, skip_locked=True))
-            return await self._end(connection, [(row, outcome(row)) for row in found], jobs)
+            jobs, busy = await self._ends.lock_free_jobs(connection, asked)
+            query = self._runs().where(which, run.job_id.in_(asked - busy)).order_by(run.id).limit(BATCH)
+            found = list(await connection.execute(query.with_for_update(of=job_runs, skip_locked=True)))
+            ended = await self._end(connection, [(row, outcome(row)) for row in found], jobs)
+        return replace(ended, more=bool(busy) or len(found) == BATCH)
 
     async def _end(
         self, connection: AsyncConnection, ended: list[tuple[AnyRow, Outcome]], jobs: dict[UUID, AnyRow]

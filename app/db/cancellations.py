@@ -7,9 +7,8 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from app.db.engine import Database
-from app.db.tables import ACTIVE, job_runs
+from app.db.tables import CANCELING, job_runs
 from app.domain.claim import Held
-from app.domain.run import State
 
 
 class CancellationSource:
@@ -18,11 +17,7 @@ class CancellationSource:
     def __init__(self, database: Database) -> None:
         run = job_runs.c
         self._database = database
-        self._query = (
-            select(run.id, run.fence)
-            .where(text(f"({ACTIVE})"), run.state == State.RUNNING)
-            .where(run.cancel_reason.is_not(None))
-        )
+        self._query = select(run.id, run.fence).where(text(f"({CANCELING})"))
 
     async def asked(self, replica: UUID) -> set[Held]:
         async with self._database.read() as connection:

@@ -1,8 +1,8 @@
 """The claim: one transaction that decides whether an occurrence may run, and makes its row.
 
-Lock first, then count, then write. An INSERT ... SELECT without the lock runs a job whose delete commits meanwhile; for
-the count see `app.db.gates`. `next_run` advances for every job that was locked, also where the run exists already, or
-it would stand still for ever.
+Lock first, then count, then write. A job that is locked by somebody else is passed over, see `app.db.locking`. An
+INSERT ... SELECT without the lock runs a job whose delete commits meanwhile; for the count see `app.db.gates`.
+`next_run` advances for every job that was locked, also where the run exists already, or it would stand still for ever.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, select, update
+from sqlalchemy import Integer, Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,13 +40,13 @@ class ClaimTransaction:
     def __init__(self, database: Database) -> None:
         self._database = database
         asked = rows(database.dialect, {"id": Integer()})
-        self._lock = (
+        self._look = (
             select(cron_jobs.c.id, cron_jobs.c.enabled, cron_jobs.c.next_run, cron_jobs.c.runs_made)
             .add_columns(*CALL_COLUMNS, database.now.label("now"))
             .join(asked, asked.c.id == cron_jobs.c.id)
             .order_by(cron_jobs.c.id)
-            .with_for_update(key_share=True, of=cron_jobs)
         )
+        self._lock = self._look.with_for_update(key_share=True, skip_locked=True, of=cron_jobs)
         due = rows(database.dialect, {"id": Integer(), "next_run": UtcDateTime(), "made": Integer()})
         self._advance = (
             update(cron_jobs)
@@ -73,9 +73,11 @@ class ClaimTransaction:
         claims = Claims()
         try:
             async with self._database.begin() as connection:
-                locked = await self._locked(connection, candidates)
+                locked = await self._read(connection, self._lock, candidates)
+                others = [candidate for candidate in candidates if candidate.job.id not in locked]
+                seen = await self._read(connection, self._look, others) if others else {}
                 for candidate in candidates:
-                    _judge(claims, candidate, locked.get(candidate.job.id))
+                    _judge(claims, candidate, locked, seen)
                 if claims.won:
                     runs = claimed_runs(claims, locked)
                     gates = await read_gates(connection, [run.asking for run in runs if run.asking], done=done)
@@ -89,9 +91,11 @@ class ClaimTransaction:
             raise
         return claims
 
-    async def _locked(self, connection: AsyncConnection, candidates: Sequence[Candidate]) -> dict[int, AnyRow]:
+    async def _read(
+        self, connection: AsyncConnection, query: Select[Any], candidates: Sequence[Candidate]
+    ) -> dict[int, AnyRow]:
         asked = encode(self._database.dialect, ({"id": candidate.job.id} for candidate in candidates))
-        return {row.id: row for row in await connection.execute(self._lock, {"rows": asked})}
+        return {row.id: row for row in await connection.execute(query, {"rows": asked})}
 
     async def _write(
         self, connection: AsyncConnection, claims: Claims, values: Sequence[dict[str, Any]], slots: Slots
@@ -112,12 +116,15 @@ async def _tell(connection: AsyncConnection, claims: Claims, locked: Mapping[int
         await RunRepository(connection).add(values)
 
 
-def _judge(claims: Claims, candidate: Candidate, row: AnyRow | None) -> None:
-    """Sort the candidate by what its row, now locked, says."""
+def _judge(claims: Claims, candidate: Candidate, locked: Mapping[int, AnyRow], seen: Mapping[int, AnyRow]) -> None:
+    """Sort the candidate by what its row says. One that was only seen is locked by somebody who may change it."""
+    row = locked.get(candidate.job.id) or seen.get(candidate.job.id)
     if row is None or not row.enabled or row.version != candidate.job.version or row.next_run is None:
         claims.stale.append(candidate)
     elif row.next_run != candidate.plan.first:
         claims.moved.append((candidate, row.next_run))
+    elif candidate.job.id not in locked:
+        claims.busy.append(candidate)
     elif (plan := _limited(candidate, row)).latest > row.now:
         claims.early.append(candidate)
     else:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.failures import count_failures
-from app.db.locking import locking
+from app.db.locking import held_elsewhere, locking
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import TO_EXPIRE, cron_jobs, job_runs
@@ -27,29 +27,34 @@ BATCH = 1000
 async def expire(database: Database) -> Recorded:
     """End a batch of them. Jobs are locked first, as everywhere, since their failures are counted."""
     run = job_runs.c
-    late = select(run.job_id).where(text(TO_EXPIRE), run.deadline_at <= database.now).limit(BATCH)
+    late = select(run.job_id).where(text(TO_EXPIRE), run.deadline_at <= database.now).distinct().limit(BATCH)
     async with database.read() as connection:
         asked = set(await connection.scalars(late))
     if not asked:
         return Recorded()
     async with database.begin() as connection:
         jobs = await _lock_jobs(database, connection, asked)
-        found = await _locked(database, connection, asked)
+        held = await held_elsewhere(connection, asked, jobs)
+        found = await _locked(database, connection, asked - held)
+        more = bool(held) or len(found) == BATCH
+        if not found:
+            return Recorded(more=more)
         await _end(database, connection, found)
         await count_failures(connection, found, failing=True)
         await _tell(connection, jobs, found)
     counted = any(row.trigger in COUNTED for row in found)
-    return Recorded(failing=counted, became=[(State.FAILED, Trigger(row.trigger)) for row in found])
+    return Recorded(failing=counted, became=[(State.FAILED, Trigger(row.trigger)) for row in found], more=more)
 
 
 async def _lock_jobs(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> dict[UUID, AnyRow]:
     job = cron_jobs.c
     query = select(job.failing, *NOTICE_COLUMNS, database.now.label("now")).where(job.uid.in_(jobs))
-    return {row.uid: row for row in await connection.execute(locking(database.dialect, query, key_share=True))}
+    free = locking(database.dialect, query, key_share=True, skip_locked=True)
+    return {row.uid: row for row in await connection.execute(free)}
 
 
 async def _locked(database: Database, connection: AsyncConnection, jobs: Collection[UUID]) -> Sequence[AnyRow]:
-    """Only of the jobs that are locked. What others hold just now is left for the next look."""
+    """Only of the jobs that are locked, or gone. What others hold just now is left for the next look."""
     run = job_runs.c
     query = (
         select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.scheduled_for, run.error, run.attempt)

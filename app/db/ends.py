@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.days import among_sent, keys_of
 from app.db.engine import Database
-from app.db.locking import locking
+from app.db.locking import held_elsewhere, locking
 from app.db.notices import NOTICE_COLUMNS, tell
 from app.db.results import FACTS, JobFacts, is_failing, job_facts, run_result
 from app.db.rows import columns_of, encode, rows
@@ -32,11 +33,13 @@ class AttemptEnds:
     def __init__(self, database: Database) -> None:
         self._dialect = dialect = database.dialect
         run, job = job_runs.c, cron_jobs.c
-        window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
+        among = among_sent(dialect)
         asked = rows(dialect, columns_of(job.uid))
         facts = [job[name] for name in FACTS]
         found = select(job.id, job.host, *facts, *NOTICE_COLUMNS, database.now.label("now"))
-        self._lock_jobs = locking(dialect, found.join(asked, asked.c.uid == job.uid), key_share=True)
+        found = found.join(asked, asked.c.uid == job.uid)
+        self._lock_jobs = locking(dialect, found, key_share=True)
+        self._lock_free_jobs = locking(dialect, found, key_share=True, skip_locked=True)
         result = rows(
             dialect, columns_of(run.id, run.ledger_at, run.due_at, run.started_at, *(run[name] for name in _RESULT))
         )
@@ -44,7 +47,7 @@ class AttemptEnds:
         waiting = result.c.state == State.WAITING
         self._write_runs = (
             update(job_runs)
-            .where(run.id == result.c.id, run.ledger_at == result.c.ledger_at, window)
+            .where(run.id == result.c.id, run.ledger_at == result.c.ledger_at, among)
             .values({name: result.c[name] for name in _RESULT})
             .values(
                 started_at=case((run.attempt == 1, result.c.started_at), else_=run.started_at),
@@ -62,27 +65,38 @@ class AttemptEnds:
         self._forget_excerpts = (
             update(job_runs)
             .where(run.id == stale.c.id, run.ledger_at >= stale.c.ledger_at, run.ledger_at < stale.c.until)
-            .where(run.ledger_at >= bindparam("oldest"), run.ledger_at < bindparam("newest"))
+            .where(among)
             .values(response_excerpt=None)
         )
 
     async def lock_jobs(self, connection: AsyncConnection, uids: Collection[UUID]) -> dict[UUID, AnyRow]:
-        """Those that still exist."""
-        found = await connection.execute(self._lock_jobs, {"rows": self._encode({"uid": uid} for uid in uids)})
-        return {row.uid: row for row in found}
+        """Those that still exist, waited for."""
+        return await self._locked(connection, self._lock_jobs, uids)
+
+    async def lock_free_jobs(
+        self, connection: AsyncConnection, uids: Collection[UUID]
+    ) -> tuple[dict[UUID, AnyRow], set[UUID]]:
+        """Those that still exist, and those of them that are not locked here, since they are elsewhere."""
+        locked = await self._locked(connection, self._lock_free_jobs, uids)
+        return locked, await held_elsewhere(connection, uids, locked)
 
     async def write(self, connection: AsyncConnection, verdicts: Verdicts, jobs: Mapping[UUID, AnyRow]) -> Recorded:
-        """`jobs` are what `lock_jobs` found of the runs' jobs."""
+        """`jobs` are those of the runs that exist, locked."""
         if not verdicts:
             return Recorded()
         facts, news = job_facts(verdicts, jobs)
-        ledger_at = [run.started.ledger_at for run, _ in verdicts]
-        window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
+        keys = keys_of(self._dialect, ((run.started.call.run_id, run.started.ledger_at) for run, _ in verdicts))
         results = (run_result(run, became, facts.get(run.started.call.job_id)) for run, became in verdicts)
-        await connection.execute(self._write_runs, {"rows": self._encode(results)} | window)
+        await connection.execute(self._write_runs, {"rows": self._encode(results)} | keys)
         await self._write_facts(connection, facts, jobs)
         await tell(connection, ((jobs[uid], each) for uid, each in news))
         return _told(verdicts, facts, jobs)
+
+    async def _locked(
+        self, connection: AsyncConnection, query: Select[Any], uids: Collection[UUID]
+    ) -> dict[UUID, AnyRow]:
+        found = await connection.execute(query, {"rows": self._encode({"uid": uid} for uid in uids)})
+        return {row.uid: row for row in found}
 
     async def _write_facts(
         self, connection: AsyncConnection, facts: dict[UUID, JobFacts], jobs: Mapping[UUID, AnyRow]
@@ -91,11 +105,8 @@ class AttemptEnds:
         if changed:
             await connection.execute(self._write_jobs, {"rows": self._encode(changed)})
         if stale := _outdated(facts, jobs):
-            window = {
-                "oldest": min(each["ledger_at"] for each in stale),
-                "newest": max(each["until"] for each in stale),
-            }
-            await connection.execute(self._forget_excerpts, {"rows": self._encode(stale)} | window)
+            keys = keys_of(self._dialect, ((each["id"], each["ledger_at"]) for each in stale))
+            await connection.execute(self._forget_excerpts, {"rows": self._encode(stale)} | keys)
 
     def _encode(self, values: Iterable[Mapping[str, Any]]) -> str:
         return encode(self._dialect, values)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Integer, String, case, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,9 +22,11 @@ from app.domain.run import Trigger
 
 
 async def closed_gates(connection: AsyncConnection) -> set[str]:
-    """Those for which runs wait."""
-    query = select(job_runs.c.waiting_for).where(text(HELD_UP)).distinct()
-    return set(await connection.scalars(query))
+    """Those for which runs wait. Mostly none does, and the first is found, or not, whatever the planner believes."""
+    waiting = select(job_runs.c.waiting_for).where(text(HELD_UP))
+    if (await connection.execute(waiting.order_by(job_runs.c.waiting_for).limit(1))).first() is None:
+        return set()
+    return set(await connection.scalars(waiting.where(job_runs.c.waiting_for > "").distinct()))
 
 
 async def with_room(connection: AsyncConnection, gates: Iterable[str], most: int, now: datetime) -> dict[str, int]:
@@ -58,16 +62,19 @@ async def _room_of_backfills(connection: AsyncConnection, gates: Iterable[str]) 
     return {asked[each]: limits[each].room or 0 for each, row in found.items() if row.job_id not in closed}
 
 
-async def first_of(
-    connection: AsyncConnection,
-    room: dict[str, int],
-    full_hosts: Collection[str],
-    crowded_hosts: Collection[str],
-    most: int,
-) -> list[Queued]:
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is not to start now: at full hosts nothing, at crowded ones nothing that is caught up or backfilled."""
+
+    full_hosts: Collection[str]
+    crowded_hosts: Collection[str]
+    runs: Collection[UUID]
+
+
+async def first_of(connection: AsyncConnection, room: dict[str, int], left_out: LeftOut, most: int) -> list[Queued]:
     """At each gate the first that wait there: those that have begun, then in turn; what is caught up comes last.
 
-    After that only backfills do. Both are left out where their host is crowded, the others where theirs is full.
+    After that only backfills do.
     What has begun comes before all others, whatever it is: those wait for it.
     """
     run, job, dialect = job_runs.c, cron_jobs.c, connection.dialect.name
@@ -80,7 +87,8 @@ async def first_of(
         .add_columns(open_gates.c.room, place.label("place"))
         .join_from(job_runs, open_gates, open_gates.c.gate == run.waiting_for)
         .join(cron_jobs, job.uid == run.job_id)
-        .where(text(HELD_UP), job.host.not_in(full_hosts), (rank == 0) | job.host.not_in(crowded_hosts))
+        .where(text(HELD_UP), job.host.not_in(left_out.full_hosts), run.id.not_in(left_out.runs))
+        .where((rank == 0) | job.host.not_in(left_out.crowded_hosts))
         .subquery()
     )
     query = select(waiting).where(waiting.c.place <= waiting.c.room)

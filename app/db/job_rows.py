@@ -16,6 +16,7 @@ from app.db.rows import encode, rows
 from app.db.spans import SpanRepository
 from app.db.tables import cron_jobs
 from app.domain.entries import JobRow
+from app.domain.errors import StoreUnavailable
 from app.domain.exclude import calendar_names
 from app.domain.exclusion import Listed, resolve
 from app.domain.job import JobDefinition
@@ -66,18 +67,19 @@ class JobRowSource:
         async with self._database.read() as connection:
             return {row.id: (row.version, row.next_run) for row in await connection.execute(query, {"rows": sent})}
 
-    async def set_aside(self, job_id: int, version: int, problem: str) -> None:
+    async def set_aside(self, job_id: int, version: int, problem: str) -> bool:
         """What would have been due from then on is an open span. The next start, of whichever program, tries again."""
         job = cron_jobs.c
         async with self._database.begin() as connection:
-            query = select(job.uid, job.next_run).where(job.id == job_id, job.version == version).with_for_update()
-            row = (await connection.execute(query)).first()
-            if row is None or row.next_run is None:
-                return
+            query = select(job.uid, job.next_run).where(_WAITING, job.id == job_id, job.version == version)
+            row = (await connection.execute(query.with_for_update(skip_locked=True))).first()
+            if row is None:
+                return (await connection.execute(query)).first() is None
             stop = update(cron_jobs).where(job.id == job_id).values(next_run=None, problem=problem, computed_under="")
             await connection.execute(stop)
             spans = SpanRepository(connection)
             await spans.open_unread(row.uid, version, row.next_run - RESOLUTION, UNSCHEDULABLE)
+        return True
 
     async def _rows(self, which: ColumnElement[bool], limit: int | None = None) -> list[JobRow]:
         """A row that this program can't read is set aside, lest it stop those beside it."""
@@ -88,8 +90,9 @@ class JobRowSource:
             calendars = await self._calendars.read(connection, _named(values for values, _ in found))
         unreadable = [(values, problem) for values, problem in found if problem]
         for values, problem in unreadable:
+            if not await self.set_aside(values["id"], values["version"], problem):
+                raise StoreUnavailable(remedy=f"The job {values['name']} can't be read, and somebody has locked it.")
             _log.error("job set aside", job=values["name"], problem=problem)
-            await self.set_aside(values["id"], values["version"], problem)
         return await self._rows(which, limit) if unreadable else [_job_row(values, calendars) for values, _ in found]
 
 

@@ -10,12 +10,11 @@ from sqlalchemy import Float, Select, String, case, delete, func, select, text, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import ACTIVE, HELD_UP, job_runs, limits
+from app.db.tables import HELD_UP, LIMITED, job_runs, limits
 from app.db.types import AnyRow
 from app.db.upserts import insert_unless_there
 from app.domain.gates import CATCH_UP_KEY, Limit, limit_gate
 from app.domain.limit import KeyLimit
-from app.domain.run import State
 
 _SECOND = timedelta(seconds=1)
 
@@ -108,9 +107,8 @@ class LimitRepository:
 
     async def _in_use(self, keys: Collection[str]) -> dict[str, int]:
         run, asked = job_runs.c, rows(self._dialect, columns_of(limits.c.key))
-        called = run.state != State.PENDING
         query = select(run.limit_key, func.count()).join(asked, asked.c.key == run.limit_key)
-        return await self._counted(query.where(text(f"({ACTIVE})"), called).group_by(run.limit_key), keys)
+        return await self._counted(query.where(text(f"({LIMITED})")).group_by(run.limit_key), keys)
 
     async def _waiting(self, keys: Collection[str]) -> dict[str, int]:
         run, asked = job_runs.c, rows(self._dialect, {"key": String(), "gate": String()})

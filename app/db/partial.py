@@ -12,10 +12,16 @@ from alembic import op
 from sqlalchemy import Connection, inspect, text
 
 from app.db.mariadb_events import TABLES as ORDER_OF_EVENTS
-from app.db.tables import ACTIVE, CALLED_BACK, FREE, OUT_OF_PLACE, TO_EXPIRE
+from app.db.tables import ACTIVE, CALLED_BACK, CANCELING, FREE, LIMITED, OPEN, OUT_OF_PLACE, RUNNING, TO_EXPIRE
 
 MARIADB = "mariadb"
-_KINDS = {"job_id": "VARCHAR(32)", "due_at": "DATETIME(6)", "deadline_at": "DATETIME(6)"}
+_KINDS = {
+    "job_id": "VARCHAR(32)",
+    "owner": "VARCHAR(32)",
+    "limit_key": "VARCHAR(255)",
+    "due_at": "DATETIME(6)",
+    "deadline_at": "DATETIME(6)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +45,28 @@ class PartialIndex:
 
 PENDING = PartialIndex("idx_job_runs_pending", "job_runs", ("due_at",))
 BEGUN = PartialIndex("idx_job_runs_active", "job_runs", ("job_id",))
+OWNED = PartialIndex("idx_job_runs_owner", "job_runs", ("owner",))
+CANCELED = PartialIndex("idx_job_runs_canceling", "job_runs", ("owner",))
+COUNTED = PartialIndex("idx_job_runs_limit_key", "job_runs", ("limit_key",))
 DEADLINE = PartialIndex("idx_job_runs_deadline", "job_runs", ("deadline_at",))
 CALLBACK = PartialIndex("idx_job_runs_callback", "job_runs", ("due_at",))
 ELSEWHERE = PartialIndex("idx_job_runs_out_of_place", "job_runs", ("job_id", "scheduled_for"))
 OPEN_SPAN = PartialIndex("uq_job_spans_open", "job_spans", ("job_id",), unique=True)
 OPEN_VERSION = PartialIndex("uq_job_versions_open", "job_versions", ("job_id",), unique=True)
 
-INDEXES = (PENDING, BEGUN, DEADLINE, CALLBACK, ELSEWHERE, OPEN_SPAN, OPEN_VERSION)
+INDEXES = (PENDING, BEGUN, OWNED, CANCELED, COUNTED, DEADLINE, CALLBACK, ELSEWHERE, OPEN_SPAN, OPEN_VERSION)
 
-CONDITIONS = {FREE: PENDING, ACTIVE: BEGUN, TO_EXPIRE: DEADLINE, CALLED_BACK: CALLBACK, OUT_OF_PLACE: ELSEWHERE}
+CONDITIONS = {
+    FREE: PENDING,
+    ACTIVE: BEGUN,
+    RUNNING: OWNED,
+    CANCELING: CANCELED,
+    LIMITED: COUNTED,
+    TO_EXPIRE: DEADLINE,
+    CALLED_BACK: CALLBACK,
+    OUT_OF_PLACE: ELSEWHERE,
+    OPEN: OPEN_SPAN,
+}
 """What queries say in words, and on MariaDB by the index's key column."""
 
 

@@ -8,18 +8,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, exists, insert, null, select, text, update
+from sqlalchemy import ColumnElement, case, delete, insert, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.attempts import insert_lost
 from app.db.callbacks import CallbackTransaction, reported
 from app.db.engine import Database
 from app.db.failures import count_failures
-from app.db.locking import locking
+from app.db.locking import held_elsewhere, locking
 from app.db.notices import NOTICE_COLUMNS, tell
+from app.db.owners import dead_owners
 from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import ACTIVE, cron_jobs, job_runs
+from app.db.tables import RUNNING, cron_jobs, job_runs
 from app.db.trace_tables import replicas
 from app.db.types import AnyRow
 from app.domain.lifecycle import require
@@ -34,8 +35,8 @@ MAX_TAKEOVERS = 3
 """After so many replicas died on a run, it is taken for what kills them."""
 
 _UNKNOWN = Vitals()
-_RUNNING = text(f"({ACTIVE})") & (job_runs.c.state == State.RUNNING)
-_ABANDONED = _RUNNING & ~exists().where(replicas.c.id == job_runs.c.owner, ~replicas.c.dead)
+_RUNNING = text(f"({RUNNING})")
+_DEAD_OWNERS = dead_owners()
 _CALLED_BACK = job_runs.c.callback_status.is_not(None)
 """The target said what became of the call before its replica could."""
 
@@ -75,9 +76,14 @@ class ReplicaRepository:
         expired = ~replicas.c.dead & (replicas.c.heartbeat < self._database.ago(lease))
         async with self._database.begin() as connection:
             await connection.execute(update(replicas).where(expired).values(dead=True))
-        reports = await self._callbacks.end(_ABANDONED & _CALLED_BACK, reported)
+        async with self._database.read() as connection:
+            dead = list(await connection.scalars(_DEAD_OWNERS))
+        if not dead:
+            return []
+        abandoned = _RUNNING & job_runs.c.owner.in_(dead)
+        reports = await self._callbacks.end(abandoned & _CALLED_BACK, reported)
         async with self._database.begin() as connection:
-            return reports.became + await self._take_over(connection)
+            return reports.became + await self._take_over(connection, abandoned)
 
     async def leave(self, replica: UUID) -> None:
         async with self._database.begin() as connection:
@@ -98,10 +104,12 @@ class ReplicaRepository:
             await self._write(connection, [(row, _handed_back(row, jobs)) for row in found], attempt=run.attempt - 1)
         return len(found)
 
-    async def _take_over(self, connection: AsyncConnection) -> list[tuple[State, Trigger]]:
+    async def _take_over(
+        self, connection: AsyncConnection, abandoned: ColumnElement[bool]
+    ) -> list[tuple[State, Trigger]]:
         """Only a dead replica's runs are taken."""
         run = job_runs.c
-        taken, jobs = await self._locked(connection, _ABANDONED & ~_CALLED_BACK)
+        taken, jobs = await self._locked(connection, abandoned & ~_CALLED_BACK)
         fates = [(row, _taken_over(row, jobs)) for row in taken]
         await self._write(connection, fates, takeovers=run.takeovers + 1)
         await insert_lost(connection, taken)
@@ -115,24 +123,25 @@ class ReplicaRepository:
     ) -> tuple[list[AnyRow], dict[UUID, AnyRow]]:
         """The runs, and those of their jobs that still exist, locked before the runs as everywhere.
 
-        Runs that come to match meanwhile are left for the next look: nobody asked whether their jobs exist.
+        What others hold, and runs that come to match meanwhile, are left for the next look.
         """
         run, job = job_runs.c, cron_jobs.c
         asked = set(await connection.scalars(select(run.job_id).where(which)))
         if not asked:
             return [], {}
         jobs = select(job.policies, *NOTICE_COLUMNS, self._database.now.label("now")).where(job.uid.in_(asked))
-        locked = locking(self._database.dialect, jobs, key_share=True)
+        locked = locking(self._database.dialect, jobs, key_share=True, skip_locked=True)
         kept = {row.uid: row for row in await connection.execute(locked)}
+        asked -= await held_elsewhere(connection, asked, kept)
         runs = select(run.id, run.ledger_at, run.job_id, run.trigger, run.state, run.fence, run.takeovers)
         runs = (
             runs.add_columns(run.cancel_reason, run.scheduled_for, run.attempt, run.owner, run.started_at)
             .add_columns(self._database.now.label("now"))
-            .where(which)
+            .where(which, run.job_id.in_(asked))
             .order_by(run.id)
-            .with_for_update(of=job_runs)
+            .with_for_update(of=job_runs, skip_locked=True)
         )
-        return [row for row in await connection.execute(runs) if row.job_id in asked], kept
+        return list(await connection.execute(runs)), kept
 
     async def _write(self, connection: AsyncConnection, fates: Sequence[tuple[AnyRow, Verdict]], **values: Any) -> None:
         if not fates:

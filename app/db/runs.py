@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.days import days_of, in_days
 from app.db.insert_runs import insert_runs
 from app.db.partitions import make_partitions
 from app.db.tables import FREE, HELD_UP, job_runs
@@ -18,6 +19,8 @@ from app.db.types import AnyRow
 from app.domain.gates import BACKFILL, CATCH_UP_RATE
 from app.domain.identity import first_id, ledger_window
 from app.domain.run import COUNTED, Run, State, Trigger
+
+_BATCH = 1000
 
 RUN_COLUMNS = [
     job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
@@ -70,19 +73,12 @@ class RunRepository:
         return await insert_runs(self._connection, values)
 
     async def cancel_pending(self, job_id: UUID, reason: str, at: datetime) -> list[Trigger]:
-        """The job must be locked, so that none comes to be pending meanwhile. Runs are locked by id, then written.
-
-        Why each of them existed.
-        """
-        run, triggers = job_runs.c, list[Trigger]()
-        for which in (FREE, HELD_UP):  # each has an index; without one, all that the job ever ran would be read
-            pending = (run.job_id == job_id) & text(which)
-            found = await self._connection.scalars(
-                select(run.trigger).where(pending).order_by(run.id).with_for_update()
-            )
-            triggers += map(Trigger, found)
-            await self._connection.execute(update(job_runs).where(pending).values(_ending(State.CANCELED, reason, at)))
-        return triggers
+        """The job must be locked, so that which of its runs are pending can't change. Why each of them existed."""
+        pending = job_runs.c.job_id == job_id
+        # Each has an index; without one, all that the job ever ran would be read.
+        found = [row for which in (FREE, HELD_UP) for row in await self._found(pending & text(which))]
+        await self._write(found, _ending(State.CANCELED, reason, at))
+        return [Trigger(row.trigger) for row in found]
 
     async def last_after(self, at: datetime, job_ids: Collection[UUID]) -> datetime | None:
         """The last occurrence of these jobs that is in the ledger, if it is later than `at`."""
@@ -97,8 +93,24 @@ class RunRepository:
         run = job_runs.c
         queues = (run.waiting_for == CATCH_UP_RATE) | run.waiting_for.startswith(BACKFILL)
         held_up = (run.job_id == job_id) & text(HELD_UP) & ~queues
-        await self._connection.execute(select(run.id).where(held_up).order_by(run.id).with_for_update())
-        await self._connection.execute(update(job_runs).where(held_up).values(waiting_for=None))
+        await self._write(await self._found(held_up), {"waiting_for": None})
+
+    async def _found(self, which: ColumnElement[bool]) -> list[AnyRow]:
+        run = job_runs.c
+        return list(await self._connection.execute(select(run.id, run.ledger_at, run.trigger).where(which)))
+
+    async def _write(self, found: Sequence[AnyRow], values: Mapping[str, Any]) -> None:
+        """Lock them by their keys, and write.
+
+        The indexes of what is pending have other jobs' runs beside theirs, and MariaDB locks what it passes on its way.
+        """
+        run = job_runs.c
+        for start in range(0, len(found), _BATCH):
+            batch = found[start : start + _BATCH]
+            these = run.id.in_([row.id for row in batch]) & in_days(run.ledger_at)
+            window = days_of(row.ledger_at for row in batch)
+            await self._connection.execute(select(run.id).where(these).order_by(run.id).with_for_update(), window)
+            await self._connection.execute(update(job_runs).where(these).values(values), window)
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> Run | None:
         row = (await self._connection.execute(query)).first()

@@ -7,11 +7,12 @@ from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import Executable, RowMapping, func, insert, select, update
+from sqlalchemy import Executable, RowMapping, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.partial import MARIADB
 from app.db.rows import columns_of, encode, rows
-from app.db.tables import job_spans
+from app.db.tables import OPEN, job_spans
 from app.domain.job import PersistedJob
 from app.domain.misfire import PlannedSpan
 from app.domain.span import Span
@@ -71,7 +72,8 @@ class SpanRepository:
 
     async def opened(self, job_ids: Collection[UUID]) -> dict[UUID, Span]:
         """The spans of these jobs that are still open, by job."""
-        query = select(job_spans).where(job_spans.c.job_id.in_(job_ids), job_spans.c.until.is_(None))
+        query = select(job_spans).where(job_spans.c.job_id.in_(job_ids), text(OPEN))
+        query = query.with_hint(job_spans, "FORCE INDEX (uq_job_spans_open)", MARIADB)  # or it locks those of all jobs
         found = await self._connection.execute(query.order_by(job_spans.c.id).with_for_update())
         return {row.job_id: as_span(row._mapping) for row in found}
 
@@ -84,19 +86,15 @@ class SpanRepository:
 
     async def stopped(self, reason: str, limit: int) -> list[UUID]:
         """Jobs whose open span has this reason."""
-        query = select(job_spans.c.job_id).where(job_spans.c.until.is_(None), job_spans.c.reason == reason)
+        query = select(job_spans.c.job_id).where(text(OPEN), job_spans.c.reason == reason)
         return list(await self._connection.scalars(query.limit(limit)))
 
-    async def close(self, counts: Mapping[UUID, int | None], at: datetime) -> None:
-        """End the open spans of these jobs, with how many occurrences each holds."""
+    async def close(self, counts: Mapping[int, int | None], at: datetime) -> None:
+        """End the open spans of these ids, with how many occurrences each holds."""
         dialect = self._connection.dialect.name
-        sent = rows(dialect, columns_of(job_spans.c.job_id, job_spans.c.count))
-        ended = (
-            update(job_spans)
-            .where(job_spans.c.job_id == sent.c.job_id, job_spans.c.until.is_(None))
-            .values(until=at, count=sent.c.count)
-        )
-        values = ({"job_id": job_id, "count": count} for job_id, count in counts.items())
+        sent = rows(dialect, columns_of(job_spans.c.id, job_spans.c.count))
+        ended = update(job_spans).where(job_spans.c.id == sent.c.id).values(until=at, count=sent.c.count)
+        values = ({"id": span_id, "count": count} for span_id, count in counts.items())
         await self._connection.execute(ended, {"rows": encode(dialect, values)})
 
     async def page(self, job_id: UUID, before: int | None, limit: int) -> list[Span]:

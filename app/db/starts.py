@@ -5,20 +5,21 @@ Jobs are locked, then limits, then runs; what they are judged by is counted afte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, bindparam, case, func, null, select, text, update
+from sqlalchemy import Select, Text, case, func, null, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.callbacks import CallbackTransaction
 from app.db.calls import CALL_COLUMNS, CALLBACK_COLUMNS, callback_values, notice, started
+from app.db.days import among_sent, keys_of
 from app.db.deadlines import expire
 from app.db.engine import Database
 from app.db.gates import read_gates
-from app.db.held_up import closed_gates, first_of, with_room
+from app.db.held_up import LeftOut, closed_gates, first_of, with_room
 from app.db.limits import LimitRepository
 from app.db.locking import ALL
 from app.db.overlaps import end_previous
@@ -26,7 +27,7 @@ from app.db.policies import policies_in_force
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import FREE, cron_jobs, job_runs
 from app.db.types import AnyRow
-from app.domain.claim import Held, Opened, Queued, Recorded, Started
+from app.domain.claim import Held, Opened, Queued, Recorded, Started, Starts
 from app.domain.gates import CATCH_UP_KEY, Asking, Decision, Gates, Limit, Skip, Start, Wait, key_of
 from app.domain.lifecycle import require
 from app.domain.run import State, Trigger
@@ -54,17 +55,18 @@ class StartTransaction:
         run, job = job_runs.c, cron_jobs.c
         asked = rows(database.dialect, columns_of(run.id, run.ledger_at, host=Text()))
         same = (asked.c.id == run.id) & (asked.c.ledger_at == run.ledger_at)
-        window = run.ledger_at.between(bindparam("oldest"), bindparam("newest"))
+        among = among_sent(database.dialect)
         wanted = (
-            select(run.id, run.job_id, run.trigger, run.attempt, run.waiting_for, run.backfill_id)
+            select(run.id, run.job_id, run.trigger, run.state, run.attempt, run.waiting_for, run.backfill_id)
             .join_from(job_runs, asked, same)
             .join(cron_jobs, (job.uid == run.job_id) & (asked.c.host == _HOST))
-            .where(window, run.due_at <= database.now)
+            .where(among, run.due_at <= database.now)
         )
         if database.dialect == "mariadb":
             wanted = _jobs_alone(wanted.add_columns(run.host.label("own_host"), asked.c.host.label("asked_host")))
         wanted = wanted.add_columns(*CALL_COLUMNS, database.now.label("now")).order_by(job.id)
-        self._lock_jobs = wanted.with_for_update(key_share=True, of=cron_jobs)
+        self._look_for_jobs = wanted
+        self._lock_jobs = wanted.with_for_update(key_share=True, skip_locked=True, of=cron_jobs)
         # Locked by others means started, canceled or taken over by others: there is nothing to wait for. The state is
         # judged afterwards: in the statement, it led through the index of all that is pending, which may be a lot.
         self._lock_runs = (
@@ -76,7 +78,7 @@ class StartTransaction:
             .add_columns(run.host, run.call, run.delayed_by, run.backfill_id)
             .add_columns(*(run[name] for name in CALLBACK_COLUMNS))
             .join(asked, same)
-            .where(window, run.due_at <= database.now)
+            .where(among, run.due_at <= database.now)
             .order_by(run.id)
             .with_for_update(of=job_runs, skip_locked=True)
         )
@@ -84,27 +86,38 @@ class StartTransaction:
         begun = sent.c.state == State.RUNNING
         self._write = (
             update(job_runs)
-            .where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at, window)
+            .where(run.id == sent.c.id, run.ledger_at == sent.c.ledger_at, among)
             .values({name: sent.c[name] for name in _WRITTEN})
             .values({name: case((begun, null()), else_=run[name]) for name in _OF_THE_LAST_ATTEMPT})
         )
 
-    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> list[Started]:
-        ledger_at = [run.ledger_at for run in queued]
-        window = {"oldest": min(ledger_at), "newest": max(ledger_at)}
-        asked = self._encode({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
+    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> Starts:
         async with self._database.begin() as connection:
-            wanted = list(await connection.execute(self._lock_jobs, {"rows": asked} | window))
-            jobs = {row.id: row for row in wanted}
-            limits = await self._locked_limits(connection, wanted)
-            found = await connection.execute(self._lock_runs, {"rows": asked} | window)
-            runs = [(row, _asking(row, jobs[row.id])) for row in found if row.id in jobs and _may_start(row)]
-            gates = await read_gates(connection, [asking for _, asking in runs], limits, done)
-            decided = [(row, asking, _decided(gates, asking)) for row, asking in runs]
-            begun = {row.id: _started(row, jobs[row.id]) for row, _, said in decided if isinstance(said, Start)}
-            await self._write_all(connection, replica, decided, begun, window)
-            if limits:
-                await LimitRepository(connection).spend(limits, max(row.now for row in wanted))
+            found = await connection.execute(self._lock_jobs, self._asked(queued))
+            jobs = {row.id: row for row in found}
+            busy = await self._busy(connection, [run for run in queued if run.run_id not in jobs])
+            ready = [run for run in queued if run.run_id in jobs]
+            begun = await self._start(connection, replica, ready, jobs, done) if ready else []
+        return Starts(begun, busy)
+
+    async def _start(
+        self,
+        connection: AsyncConnection,
+        replica: UUID,
+        queued: Sequence[Queued],
+        jobs: Mapping[UUID, AnyRow],
+        done: Collection[Held],
+    ) -> list[Started]:
+        """`jobs` are locked, by the runs' ids. Runs of others are not to be locked here either."""
+        limits = await self._locked_limits(connection, list(jobs.values()))
+        found = await connection.execute(self._lock_runs, self._asked(queued))
+        runs = [(row, _asking(row, jobs[row.id])) for row in found if _may_start(row)]
+        gates = await read_gates(connection, [asking for _, asking in runs], limits, done)
+        decided = [(row, asking, _decided(gates, asking)) for row, asking in runs]
+        begun = {row.id: _started(row, jobs[row.id]) for row, _, said in decided if isinstance(said, Start)}
+        await self._write_all(connection, replica, decided, begun)
+        if limits:
+            await LimitRepository(connection).spend(limits, max(row.now for row in jobs.values()))
         return list(begun.values())
 
     async def pending(self, limit: int, full_hosts: Collection[str], overdue: timedelta) -> list[Queued]:
@@ -120,14 +133,22 @@ class StartTransaction:
         async with self._database.read() as connection:
             return [Queued(row.id, row.ledger_at, row.host) for row in await connection.execute(query)]
 
-    async def opened(self, limit: int, full_hosts: Collection[str], crowded_hosts: Collection[str] = ()) -> Opened:
+    async def opened(
+        self,
+        limit: int,
+        full_hosts: Collection[str],
+        crowded_hosts: Collection[str] = (),
+        passed_over: Collection[UUID] = (),
+    ) -> Opened:
         async with self._database.read() as connection:
             gates = await closed_gates(connection)
             if not gates or limit < 1:
                 return Opened(waited_for=bool(gates))
             now = (await connection.execute(select(self._database.now))).scalar_one()
             room = await with_room(connection, gates, limit, now)
-            found = await first_of(connection, room, full_hosts, crowded_hosts, limit) if room else []
+            found = (
+                await first_of(connection, room, LeftOut(full_hosts, crowded_hosts, passed_over), limit) if room else []
+            )
         return Opened(found, waited_for=True)
 
     async def expire(self) -> Recorded:
@@ -136,13 +157,20 @@ class StartTransaction:
     async def time_out(self) -> Recorded:
         return await self._callbacks.time_out()
 
+    async def _busy(self, connection: AsyncConnection, passed_over: Sequence[Queued]) -> list[Queued]:
+        """Those that are wanted all the same: somebody else has locked their jobs."""
+        if not passed_over:
+            return []
+        found = await connection.execute(self._look_for_jobs, self._asked(passed_over))
+        wanted = {row.id for row in found if row.state == State.PENDING}
+        return [run for run in passed_over if run.run_id in wanted]
+
     async def _write_all(
         self,
         connection: AsyncConnection,
         replica: UUID,
         decided: Sequence[_Judged],
         begun: dict[UUID, Started],
-        window: dict[str, Any],
     ) -> None:
         changed = [
             _written(row, decision, replica, begun.get(row.id))
@@ -150,7 +178,7 @@ class StartTransaction:
             if not (isinstance(decision, Wait) and decision.gate == asking.waiting_for)
         ]
         if changed:
-            await connection.execute(self._write, {"rows": self._encode(changed)} | window)
+            await connection.execute(self._write, self._sent(changed))
         await end_previous(self._database, connection, _ends(decided))
 
     async def _locked_limits(self, connection: AsyncConnection, wanted: Sequence[AnyRow]) -> dict[str, Limit]:
@@ -166,8 +194,15 @@ class StartTransaction:
         self._rate_is_set = True
         return await limits.lock(keys, now)
 
-    def _encode(self, values: Iterable[dict[str, Any]]) -> str:
-        return encode(self._database.dialect, values)
+    def _asked(self, queued: Sequence[Queued]) -> dict[str, Any]:
+        values = ({"id": run.run_id, "ledger_at": run.ledger_at, "host": run.host} for run in queued)
+        return self._sent(list(values))
+
+    def _sent(self, values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        dialect = self._database.dialect
+        return {"rows": encode(dialect, values)} | keys_of(
+            dialect, ((each["id"], each["ledger_at"]) for each in values)
+        )
 
 
 def _jobs_alone(wanted: Select[Any]) -> Select[Any]:

@@ -42,6 +42,15 @@ HELD_UP = "waiting_for IS NOT NULL"
 ACTIVE = "state = 'running' OR state = 'waiting' OR (state = 'pending' AND attempt > 0)"
 """Runs that have begun and not ended."""
 
+RUNNING = "state = 'running' AND owner IS NOT NULL"
+"""Runs that are being called, as far as the ledger knows."""
+
+CANCELING = "cancel_reason IS NOT NULL AND state = 'running'"
+"""Those of them that are to be cut. Few: what asks for them each second must not depend on how many are called."""
+
+LIMITED = "limit_key IS NOT NULL AND (state = 'running' OR state = 'waiting')"
+"""Those that count at a limit that jobs share."""
+
 TO_EXPIRE = "state = 'pending' AND deadline_at IS NOT NULL"
 """Pending runs that fail when their deadline comes."""
 
@@ -56,6 +65,9 @@ TIMED = "paused_until IS NOT NULL"
 
 FAILING = "failures_in_a_row > 0"
 """Jobs whose last run that ended did not succeed."""
+
+OPEN = "until IS NULL"
+"""Spans that have not ended: one a job at most."""
 
 BACKFILLED = "backfill_id IS NOT NULL"
 """Runs that a backfill made. All of one backfill stand at the same instant of the ledger."""
@@ -157,6 +169,9 @@ job_runs = Table(
     Index("idx_job_runs_pending", "due_at", postgresql_where=text(FREE), sqlite_where=text(FREE)),
     Index("idx_job_runs_waiting", "waiting_for", "due_at", postgresql_where=text(HELD_UP), sqlite_where=text(HELD_UP)),
     Index("idx_job_runs_active", "job_id", postgresql_where=text(ACTIVE), sqlite_where=text(ACTIVE)),
+    Index("idx_job_runs_owner", "owner", postgresql_where=text(RUNNING), sqlite_where=text(RUNNING)),
+    Index("idx_job_runs_canceling", "owner", postgresql_where=text(CANCELING), sqlite_where=text(CANCELING)),
+    Index("idx_job_runs_limit_key", "limit_key", postgresql_where=text(LIMITED), sqlite_where=text(LIMITED)),
     Index("idx_job_runs_deadline", "deadline_at", postgresql_where=text(TO_EXPIRE), sqlite_where=text(TO_EXPIRE)),
     Index("idx_job_runs_callback", "due_at", postgresql_where=text(CALLED_BACK), sqlite_where=text(CALLED_BACK)),
     Index("idx_job_runs_backfill_id", "backfill_id", postgresql_where=text(BACKFILLED), sqlite_where=text(BACKFILLED)),
@@ -188,8 +203,8 @@ job_spans = Table(
         "uq_job_spans_open",
         "job_id",
         unique=True,
-        postgresql_where=text("until IS NULL"),
-        sqlite_where=text("until IS NULL"),
+        postgresql_where=text(OPEN),
+        sqlite_where=text(OPEN),
     ),
 )
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.api_keys import ApiKeyRepository
 from app.db.attempts import AttemptRepository
+from app.db.audit_log import AuditLogRepository
 from app.db.audits import AuditRepository
 from app.db.backfills import BackfillRepository
 from app.db.calendars import CalendarRepository
@@ -46,8 +48,10 @@ class Transaction:
         self.versions = VersionRepository(connection)
         self.switch = SwitchRepository(connection)
         self.replicas = ReplicaRows(connection)
+        self.api_keys = ApiKeyRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.history = HistoryRepository(connection)
+        self.audit_log = AuditLogRepository(connection, database.now)
         self.audits = AuditRepository(connection)
         self.stats = StatsRepository(connection)
         self.retention = RetentionRepository(connection)

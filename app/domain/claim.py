@@ -73,6 +73,14 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Starts:
+    """What became of pending runs: `begun` are this replica's now, the jobs of `busy` are locked by somebody else."""
+
+    begun: list[Started] = field(default_factory=list)
+    busy: list[Queued] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A call that ended. `outcome` is None where it was cut off, and `note` says why."""
 
@@ -89,13 +97,25 @@ class Recorded:
 
     `states`: where each run stands that was still held, by its id; what is not here was discarded. `queued`: those that
     are pending again. `failing`: whether a job may have failed as often in a row as it is allowed to. `became`: where
-    each run stands, and why it existed.
+    each run stands, and why it existed. `busy`: nothing was written of these, whose jobs somebody else has locked.
+    `more`: the batch is not all that there is, or of some the jobs were locked.
     """
 
     states: dict[UUID, State] = field(default_factory=dict)
     queued: list[Queued] = field(default_factory=list)
     failing: bool = False
     became: list[tuple[State, Trigger]] = field(default_factory=list)
+    busy: list[Finished] = field(default_factory=list)
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Jobs that were paused, by id, and what is pending of them. `busy`: somebody else had locked one more."""
+
+    jobs: list[int] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -104,12 +124,14 @@ class Claims:
 
     `won`: its runs are in the ledger by this transaction. `moved`: another replica was there first, and the job waits
     for the instant given. `early`: not due yet by the database's clock. `stale`: no longer as the candidate has it.
+    `busy`: locked by somebody else just now; nothing was decided.
     """
 
     won: list[Candidate] = field(default_factory=list)
     moved: list[tuple[Candidate, datetime]] = field(default_factory=list)
     early: list[Candidate] = field(default_factory=list)
     stale: list[Candidate] = field(default_factory=list)
+    busy: list[Candidate] = field(default_factory=list)
     started: list[Started] = field(default_factory=list)
     queued: list[Queued] = field(default_factory=list)
 

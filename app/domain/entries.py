@@ -51,10 +51,11 @@ class Entry:
 
 
 class Due(NamedTuple):
-    """An entry that was taken, and the occurrence for which it was."""
+    """An entry that was taken, and the occurrence for which it was; `deferred`: it might have been tried before."""
 
     at: datetime
     entry: Entry
+    deferred: bool = False
 
 
 class EntryMap:
@@ -130,12 +131,15 @@ class EntryMap:
         while len(taken) < limit and (head := self._head()) is not None and head[0] <= now:
             heapq.heappop(self._heap)
             entry = self._entries[head[1]]
-            taken.append(Due(entry.next or head[0], entry))
+            at = entry.next or head[0]
+            taken.append(Due(at, entry, deferred=head[0] > at))
             entry.next = entry.wakes_at = None
         return taken
 
     def defer(self, due: Due, until: datetime) -> None:
-        """Give a taken entry back for a while, its occurrence not tried."""
+        """Give a taken entry back for a while, its occurrence not tried. A no-op where `advance` is one."""
+        if self._entries.get(due.entry.entry_id) is not due.entry:
+            return
         due.entry.next = due.at
         self._push(due.entry, until)
 

@@ -48,6 +48,23 @@ class InvalidEndpoint(InvalidInput):
     """The endpoint is not a URL that can be called."""
 
 
+class Unauthenticated(CronledgerError):
+    """The request has no key that can be used."""
+
+
+class Forbidden(CronledgerError):
+    """The key does not allow this."""
+
+
+class TooManyRequests(CronledgerError):
+    """More requests came than are let through."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        """`seconds` until the next one is."""
+        self.seconds = seconds
+        super().__init__(message, remedy="Send fewer, or wait for as long as Retry-After says.")
+
+
 class InvalidCursor(InvalidInput):
     """The cursor is not one that this API gave out."""
 
@@ -70,6 +87,10 @@ class CalendarNotFound(NotFound):
 
 class LimitNotFound(NotFound):
     """There is no limit for this key."""
+
+
+class KeyNotFound(NotFound):
+    """There is no API key with this id."""
 
 
 class BackfillNotFound(NotFound):
@@ -106,6 +127,10 @@ class VersionMismatch(CronledgerError):
 
 class RefusedTarget(CronledgerError):
     """The address may not be called from here."""
+
+
+class IdentityUnavailable(CronledgerError):
+    """The keys of the identity provider can't be read just now."""
 
 
 class StoreUnavailable(CronledgerError):

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 KEPT = timedelta(days=30)
 """Runs are kept for so long, and with them what explains them."""
 
+AUDIT_KEPT = timedelta(days=365)
+"""The audit log is kept for so long."""
+
 EVENTS_KEPT = timedelta(hours=24)
 """Events are kept for at least so long; a stream that was away for longer starts anew."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -12,12 +13,17 @@ from app.domain.entries import Due, Entry, EntryMap, JobRow
 from app.domain.errors import CronledgerError
 from app.scheduler.commits import Commits
 from app.scheduler.dispatcher import Dispatcher
+from app.scheduler.ledger_clock import LedgerClock
 from app.scheduler.observer import Observer
 from app.scheduler.ports import ClaimStore, JobSource
 from app.scheduler.runner import Runner
 from app.scheduler.slots import CallSlots
 
 _Key = tuple[int, int]
+
+BUSY_PAUSE = timedelta(seconds=0.05)
+LONGEST_BUSY_PAUSE = timedelta(seconds=1)
+"""After which a job is tried again that somebody else has locked: half as long again as it is late already."""
 
 _log = structlog.get_logger()
 
@@ -36,6 +42,7 @@ class Claimer:
         dispatcher: Dispatcher,
         commits: Commits,
         observer: Observer,
+        time: LedgerClock,
         reread: Callable[[Iterable[int]], None],
         done: Callable[[], set[Held]] = set,
     ) -> None:
@@ -48,6 +55,7 @@ class Claimer:
         self._dispatcher = dispatcher
         self._commits = commits
         self._observer = observer
+        self._time = time
         self._reread = reread
         self._done = done
 
@@ -74,9 +82,11 @@ class Claimer:
         """A job that can't be planned must not stop the others."""
         job = poisoned.entry.job
         problem = str(error) if isinstance(error, CronledgerError) else f"{type(error).__name__}: {error}"
-        _log.error("job set aside", job=job.name, problem=problem)
-        await self._jobs.set_aside(job.id, job.version, problem)
-        self._entries.advance(poisoned.entry, None)
+        if await self._jobs.set_aside(job.id, job.version, problem):
+            _log.error("job set aside", job=job.name, problem=problem)
+            self._entries.advance(poisoned.entry, None)
+        else:
+            self._try_again(poisoned)
 
     def _follow(self, claims: Claims, entries: dict[_Key, Entry]) -> None:
         for candidate in claims.won:
@@ -85,10 +95,16 @@ class Claimer:
             self._entries.advance(entries[_key(candidate.job)], waits_for)
         for candidate in claims.early:
             self._entries.advance(entries[_key(candidate.job)], candidate.plan.first)
+        for candidate in claims.busy:
+            self._try_again(Due(candidate.plan.first, entries[_key(candidate.job)]))
         for candidate in claims.stale:
             self._entries.advance(entries[_key(candidate.job)], None)
         if claims.stale:
             self._reread(candidate.job.id for candidate in claims.stale)
+
+    def _try_again(self, busy: Due) -> None:
+        now = self._time.now()
+        self._entries.defer(busy, now + min(max(BUSY_PAUSE, (now - busy.at) / 2), LONGEST_BUSY_PAUSE))
 
 
 def _key(job: JobRow) -> _Key:

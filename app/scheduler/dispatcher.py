@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
@@ -13,7 +14,7 @@ from app.domain.claim import Held, Queued, Recorded
 from app.domain.clock import Clock
 from app.scheduler.commits import Commits
 from app.scheduler.ledger_clock import LedgerClock
-from app.scheduler.looper import LONGEST_WAIT, Looper
+from app.scheduler.looper import BUSY_PAUSE, LONGEST_WAIT, Looper
 from app.scheduler.ports import StartStore
 from app.scheduler.runner import Runner
 from app.scheduler.slots import CallSlots
@@ -26,6 +27,13 @@ GRACE = timedelta(seconds=1)
 
 LOOK_EVERY = 1.0
 """Seconds. Where runs are held up, their gates are looked at as soon as this replica has recorded the end of a run."""
+
+REST = 9.0
+LONGEST_REST = 5.0
+"""Seconds. A look for pending runs is followed by so many times as long without a regular one, within this limit.
+
+It may pass over many thousands that wait for full hosts, and so takes the database a tenth of its time at most.
+"""
 
 
 class Dispatcher:
@@ -60,8 +68,11 @@ class Dispatcher:
         self._queues: dict[str, deque[Queued]] = {}
         self._later: list[tuple[datetime, UUID, Queued]] = []
         self._known: set[UUID] = set()
+        self._busy: set[UUID] = set()
         self._started_at = float("-inf")
         self._next_look = 0.0
+        self._next_end = 0.0
+        self._rested_at = 0.0
         self._has_more = False
         self._waited_for = False
         self._gates_moved = False
@@ -95,7 +106,7 @@ class Dispatcher:
 
     def look_now(self) -> None:
         """There may be pending runs that nobody here knows of."""
-        self._next_look = 0.0
+        self._next_look = self._rested_at = 0.0
         self.loop.wake()
 
     async def _step(self) -> float:
@@ -114,24 +125,33 @@ class Dispatcher:
 
     async def _look(self) -> None:
         """A look that found as many as were asked for is followed by another as places become free."""
-        regular = self._clock.monotonic() >= self._next_look
+        now = self._clock.monotonic()
+        regular = now >= self._next_look
         if regular:
-            self._next_look = self._clock.monotonic() + LOOK_EVERY
-            for timed_out in (await self._store.expire(), await self._store.time_out()):
-                self.enqueue(timed_out.queued)
-                self._on_timed_out(timed_out)
+            self._next_look = now + LOOK_EVERY
+        if regular or now >= self._next_end:
+            await self._end_what_is_late()
         if not self._slots.free:
             self._has_more = self._has_more or regular
             return
         if regular or self._gates_moved:
             await self._look_at_gates()
-        if regular or (self._has_more and not self._queues):
+        if (regular and now >= self._rested_at) or (self._has_more and not self._queues):
             await self._look_for_pending()
+
+    async def _end_what_is_late(self) -> None:
+        """Runs that should have ended by now. What others hold is tried again soon: each time, they may be claiming."""
+        self._next_end = self._clock.monotonic() + LOOK_EVERY
+        for ended in (await self._store.expire(), await self._store.time_out()):
+            self.enqueue(ended.queued)
+            self._on_timed_out(ended)
+            if ended.more:
+                self._next_end = self._clock.monotonic() + BUSY_PAUSE
 
     async def _look_at_gates(self) -> None:
         self._gates_moved = False
         slots = self._slots
-        opened = await self._store.opened(slots.free, slots.full_hosts(), slots.crowded_hosts())
+        opened = await self._store.opened(slots.free, slots.full_hosts(), slots.crowded_hosts(), self._busy)
         self._waited_for = opened.waited_for
         self.enqueue(opened.runs)
 
@@ -147,10 +167,13 @@ class Dispatcher:
         return chosen
 
     async def _look_for_pending(self) -> None:
-        asked = self._slots.free
+        began = self._clock.monotonic()
+        asked = self._slots.free + len(self._busy)
         found = await self._store.pending(asked, self._slots.full_hosts(), GRACE)
         new = [run for run in found if run.run_id not in self._known]
         self._has_more = bool(new) and len(found) == asked
+        ended = self._clock.monotonic()
+        self._rested_at = ended + min(REST * (ended - began), LONGEST_REST)
         self.enqueue(new)
 
     def _come_due(self) -> None:
@@ -160,9 +183,9 @@ class Dispatcher:
             self._queues.setdefault(run.host, deque()).append(run)
 
     def _until_next(self) -> float:
-        if not self._later:
-            return LONGEST_WAIT
-        return max((self._later[0][0] - self._time.now()).total_seconds(), 0)
+        late = self._next_end - self._clock.monotonic()
+        due = (self._later[0][0] - self._time.now()).total_seconds() if self._later else LONGEST_WAIT
+        return max(min(due, late), 0)
 
     def _admitted(self) -> list[Queued]:
         """The runs for which there is a place now, hosts in turn, so that a slow one doesn't starve the others.
@@ -185,16 +208,19 @@ class Dispatcher:
         replica = self._replica()
         try:
             with self._commits.under_way():
-                started = await self._store.start(replica, batch, self._done())
+                starts = await self._store.start(replica, batch, self._done())
         except BaseException:
             self._give_back(batch)
             self.enqueue(batch)
             raise
         self._started_at = self._clock.monotonic()
-        self._runner.launch(replica, started)
-        ours = {run.call.run_id for run in started}
+        self._runner.launch(replica, starts.begun)
+        ours = {run.call.run_id for run in starts.begun}
         self._give_back([run for run in batch if run.run_id not in ours])
         self._known.difference_update(run.run_id for run in batch)
+        self._busy.difference_update(run.run_id for run in batch)
+        self._busy.update(run.run_id for run in starts.busy)
+        self.enqueue(replace(run, due_at=self._time.now() + timedelta(seconds=BUSY_PAUSE)) for run in starts.busy)
 
     def _give_back(self, batch: list[Queued]) -> None:
         self._known.difference_update(run.run_id for run in batch)

@@ -18,6 +18,8 @@ from app.scheduler.runner import TAKEN, Runner
 LOOK_EVERY = 10.0
 """Seconds; for commits that land after the look at them, as on a busy server, and for runs that were taken over."""
 
+LOOK_AGAIN = 1.0
+
 _log = structlog.get_logger()
 
 
@@ -64,8 +66,13 @@ class Doubts:
         if absent:
             await self._commits.ended()
             absent &= await self._absent()
-        if absent and (returned := await self._store.hand_back(self._replica(), dict(absent))):
+        if not absent:
+            return
+        returned = await self._store.hand_back(self._replica(), dict(absent))
+        if returned:
             _log.warning("runs that were started and never called are pending again", runs=returned)
+        if returned < len(absent):  # their jobs may have been locked
+            self._next_look = min(self._next_look, self._clock.monotonic() + LOOK_AGAIN)
 
     async def _absent(self) -> set[Held]:
         """What is ours in the ledger and neither called nor recorded here."""

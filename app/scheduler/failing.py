@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from app.domain.claim import Queued
 from app.domain.clock import Clock
-from app.scheduler.looper import Looper
+from app.scheduler.looper import BUSY_PAUSE, Looper
 from app.scheduler.ports import FailureStore
 
 LOOK_EVERY = 30.0
@@ -47,8 +47,10 @@ class Failing:
         return self._next_look - self._clock.monotonic()
 
     async def _look(self) -> None:
-        paused, queued = await self._store.pause_failing()
-        if paused:
-            self._on_change(paused)
-            self._on_queued(queued)
+        paused = await self._store.pause_failing()
+        if paused.busy:
+            self._next_look = min(self._next_look, self._clock.monotonic() + BUSY_PAUSE)
+        if paused.jobs:
+            self._on_change(paused.jobs)
+            self._on_queued(paused.queued)
             self.look_now()

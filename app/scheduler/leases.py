@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
 
 from app.domain.clock import Clock
 from app.domain.replica import Peer, Role, Vitals
-from app.domain.run import State, Trigger
 from app.scheduler.looper import LONGEST_WAIT, Looper
 from app.scheduler.ports import Membership
 
@@ -19,11 +17,10 @@ _log = structlog.get_logger()
 
 
 class Lease:
-    """Renews itself well before it ends, buries those whose lease has ended, and takes over their runs.
+    """Renews itself well before it ends.
 
-    `on_lost` is called when this replica may no longer hold its runs, `on_taken` with what became of those of the dead,
-    `on_peers` with those that are alive, `on_moved` when this one has joined or left. `vitals` are told with each
-    heartbeat.
+    `on_lost` is called when this replica may no longer hold its runs, `on_peers` with those that are alive, `on_moved`
+    when this one has joined or left. `vitals` are told with each heartbeat.
     """
 
     def __init__(
@@ -34,7 +31,6 @@ class Lease:
         seconds: float,
         *,
         on_lost: Callable[[], None],
-        on_taken: Callable[[list[tuple[State, Trigger]]], None],
         on_peers: Callable[[list[Peer]], None] = lambda _: None,
         on_moved: Callable[[], None] = lambda: None,
         vitals: Callable[[], Awaitable[Vitals]],
@@ -46,7 +42,6 @@ class Lease:
         self._hostname = hostname
         self._seconds = seconds
         self._on_lost = on_lost
-        self._on_taken = on_taken
         self._on_peers = on_peers
         self._on_moved = on_moved
         self._vitals = vitals
@@ -81,10 +76,6 @@ class Lease:
 
     async def _step(self) -> float:
         await self._renew()
-        if taken := await self._store.bury(timedelta(seconds=self._seconds)):
-            again = sum(state is State.PENDING for state, _ in taken)
-            _log.warning("runs of a dead replica were taken over", runs=len(taken), pending_again=again)
-            self._on_taken(taken)
         self._on_peers(await self._store.peers())
         return min(self._seconds / 3, MOST_BETWEEN_BEATS)
 

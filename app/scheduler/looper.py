@@ -13,6 +13,9 @@ from app.domain.errors import StoreUnavailable
 LONGEST_WAIT = 1.0
 """Seconds. A jump of the clock, or a machine that was suspended, is noticed after no more than this."""
 
+BUSY_PAUSE = 0.1
+"""Seconds after which something is tried again whose job somebody else had locked: mostly for a few milliseconds."""
+
 _STEP_BOUND = 10.0
 
 _log = structlog.get_logger()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Queued, Recorded, Slots, Started
+from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Paused, Queued, Recorded, Slots, Starts
 from app.domain.entries import JobRow
 from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import Call, Outcome, State, Trigger
@@ -41,8 +41,8 @@ class JobSource(Protocol):
         """The version of each of these jobs that waits for an occurrence, and the occurrence."""
         ...
 
-    async def set_aside(self, job_id: int, version: int, problem: str) -> None:
-        """Stop scheduling a job that can't be planned, and say why in its row."""
+    async def set_aside(self, job_id: int, version: int, problem: str) -> bool:
+        """Stop scheduling a job that can't be planned, and say why in its row. False where somebody has locked it."""
         ...
 
 
@@ -62,10 +62,10 @@ class ClaimStore(Protocol):
 class StartStore(Protocol):
     """Pending runs, and starting them."""
 
-    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> list[Started]:
-        """Those of the runs that are this replica's now; for `done` see `ClaimStore.claim`.
+    async def start(self, replica: UUID, queued: Sequence[Queued], done: Collection[Held] = ()) -> Starts:
+        """For `done` see `ClaimStore.claim`.
 
-        The others are no longer pending, call another host, or were held up.
+        What is in neither list is no longer pending, calls another host, or was held up.
         """
         ...
 
@@ -73,10 +73,17 @@ class StartStore(Protocol):
         """Runs that nothing holds up, due for so long, those of full hosts left out, earliest first."""
         ...
 
-    async def opened(self, limit: int, full_hosts: Collection[str], crowded_hosts: Collection[str] = ()) -> Opened:
+    async def opened(
+        self,
+        limit: int,
+        full_hosts: Collection[str],
+        crowded_hosts: Collection[str] = (),
+        passed_over: Collection[UUID] = (),
+    ) -> Opened:
         """Runs that were held up and may have room now, the first at each gate.
 
-        What is caught up or backfilled is left out at crowded hosts too.
+        What is caught up or backfilled is left out at crowded hosts too, and these runs, which others stand behind, in
+        any case.
         """
         ...
 
@@ -93,7 +100,7 @@ class RecordStore(Protocol):
     """Where results go."""
 
     async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
-        """Write what became of the calls whose fence still holds. The rest is discarded."""
+        """Write what became of the calls whose fence still holds. The rest is discarded, or busy."""
         ...
 
 
@@ -149,11 +156,8 @@ class PauseStore(Protocol):
 class FailureStore(Protocol):
     """Jobs that fail."""
 
-    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
-        """Pause some of those that have failed as often in a row as they may; say which, and what is pending of them.
-
-        Raises StoreUnavailable.
-        """
+    async def pause_failing(self) -> Paused:
+        """Pause some of those that have failed as often in a row as they may. Raises StoreUnavailable."""
         ...
 
 

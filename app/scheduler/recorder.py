@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import Event
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -22,6 +23,9 @@ LINGER = 0.1
 
 LONGEST_LINGER = 0.5
 """Seconds that it waits while calls wait for a place: those are due now, and a result is only read later."""
+
+LONGEST_FLUSH = 5.0
+"""Seconds that the last results are tried for where somebody has locked their jobs."""
 
 _log = structlog.get_logger()
 
@@ -71,9 +75,16 @@ class Recorder:
         return {each.started.held for each in self._waiting if each.outcome is not None and each.outcome.succeeded}
 
     async def flush(self) -> None:
-        """Record everything now. Raises StoreUnavailable."""
+        """Record everything now. Raises StoreUnavailable, also where somebody has locked a job for too long."""
+        patient_until = self._clock.monotonic() + LONGEST_FLUSH
         while self._waiting:
+            before = len(self._waiting)
             await self._record()
+            if len(self._waiting) < before:
+                continue
+            if self._clock.monotonic() >= patient_until:
+                raise StoreUnavailable(remedy=f"{before} results were not recorded; their runs are called again.")
+            await self._clock.wait(Event(), LINGER)
 
     async def _step(self) -> float:
         if not self._waiting:
@@ -101,12 +112,23 @@ class Recorder:
             self._look_for_the_culprit(batch)
             raise
         self._size = min(2 * self._size, BATCH)
-        for finished in batch:
+        for _ in batch:
             self._waiting.popleft()
-            self._tell(finished, recorded.states.get(finished.started.call.run_id))
+        self._put_back(recorded.busy)
+        busy = {finished.started.held for finished in recorded.busy}
+        for finished in batch:
+            if finished.started.held not in busy:
+                self._tell(finished, recorded.states.get(finished.started.call.run_id))
         self._on_queued(recorded.queued)
         if recorded.failing:
             self._on_failing()
+
+    def _put_back(self, busy: Sequence[Finished]) -> None:
+        """Behind what may be written sooner, and with all results of their jobs, which stay in their order."""
+        jobs = {finished.started.call.job_id for finished in busy}
+        if jobs:
+            self._waiting.extendleft(reversed(busy))
+            self._waiting = deque(sorted(self._waiting, key=lambda each: each.started.call.job_id in jobs))
 
     def _look_for_the_culprit(self, batch: list[Finished]) -> None:
         """One result that can't be stored must not hold up the others: they go one by one, and pass it."""

@@ -13,6 +13,7 @@ from app.domain.lifecycle import ENDED
 from app.domain.replica import Peer, Role, Vitals
 from app.domain.run import State, Trigger
 from app.scheduler.audits import Audits
+from app.scheduler.burials import Burials
 from app.scheduler.cancellations import Cancellations
 from app.scheduler.claimer import Claimer
 from app.scheduler.commits import Commits
@@ -63,13 +64,13 @@ class SchedulerService:
             options.hostname,
             options.lease_seconds,
             on_lost=self._lost,
-            on_taken=self._taken,
             on_peers=self._met,
             on_moved=ports.announcer.members_changed,
             vitals=self._vitals,
             version=options.version,
             role=options.role,
         )
+        self.burials = Burials(ports.members, clock, options.lease_seconds, self.lease.held, self._taken)
         self.turns = Turns(self.entries, ports.jobs, self._replica, options.grace_seconds)
         self.recorder = Recorder(
             ports.records,
@@ -114,6 +115,7 @@ class SchedulerService:
             self.dispatcher,
             commits,
             observer,
+            self.time,
             self.follower.reread,
             self.recorder.done,
         )
@@ -172,6 +174,7 @@ class SchedulerService:
     def members_changed(self) -> None:
         """Another replica may have joined or left: the database knows."""
         self.lease.loop.wake()
+        self.burials.loop.wake()
 
     def runs_queued(self, runs: Iterable[Queued]) -> None:
         """Told by the API of this process, after its commit: pending runs that may start at once."""
@@ -212,14 +215,17 @@ class SchedulerService:
         await tidied
         await gather(self.follower.stop(), *(loop.stop() for loop in self._loops()))
         self._claiming, self._stopped_at, self.slots.closed = True, None, False
-        await self.recorder.flush()
-        await self.lease.leave()
+        try:
+            await self.recorder.flush()
+        finally:
+            await self.lease.leave()
 
     def _loops(self) -> list[Looper]:
         if self.role is Role.API:
-            return [self.lease.loop]
+            return [self.lease.loop, self.burials.loop]
         return [
             self.lease.loop,
+            self.burials.loop,
             self.lease.watch,
             self.ticker.loop,
             self.ticker.late_loop,
@@ -281,6 +287,7 @@ class SchedulerService:
                 self._observer.ended(state, trigger)
 
     def _taken(self, became: list[tuple[State, Trigger]]) -> None:
+        self.lease.loop.wake()
         self.runs_ended(became)
         self.too_many_failures()
         self.dispatcher.look_now()

@@ -56,8 +56,9 @@ class Turns:
         for each in others:
             if now < (steps_in := self._steps_in(each)):
                 self._entries.defer(each, steps_in)
-        if overdue := [each for each in others if each.entry.next is None]:
-            await self._drop_claimed(overdue)
+        left = (each for each in due if each.entry.next is None)
+        if contested := [each for each in left if each.deferred or not self.is_ours(each.entry.job.uid)]:
+            await self._drop_claimed(contested)
         return [each for each in due if each.entry.next is None]
 
     def claimed(self, won: Sequence[Candidate]) -> None:

@@ -53,6 +53,7 @@ class BackfillService:
                     continue
                 backfill, runs = await _make(tx, locked, request, looked)
                 progress = (await tx.backfills.progress([backfill]))[backfill.id]
+                await tx.audit_log.note("backfill.create", name, backfill.id, after=request)
             first = islice(runs, backfill.concurrency)
             host = require_host(job)
             self._hooks.runs_queued([Queued(each["id"], each["ledger_at"], host, yields=True) for each in first])
@@ -82,6 +83,7 @@ class BackfillService:
             reason = f"{CANCELED}: {note}" if note else CANCELED
             ended, called = await tx.backfills.cancel(backfill, reason, await tx.time())
             told = await _known(tx, backfill_id)
+            await tx.audit_log.note("backfill.cancel", backfill.job_name, backfill_id, after={"note": note})
         self._hooks.runs_ended([(State.CANCELED, Trigger.BACKFILL)] * ended)
         if called:
             self._hooks.cancel_asked()

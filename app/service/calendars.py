@@ -62,6 +62,7 @@ class CalendarService:
     async def create(self, definition: CalendarDefinition) -> PersistedCalendar:
         load_zone(definition.timezone)
         async with transaction(self._database) as tx:
+            await tx.audit_log.note("calendar.create", definition.name, after=definition)
             return await tx.calendars.add(definition, await tx.time())
 
     async def replace(
@@ -111,6 +112,7 @@ class CalendarService:
             if users:
                 raise _in_use(name, users)
             await tx.calendars.remove(calendar.id)
+            await tx.audit_log.note("calendar.delete", name, before=calendar.definition())
 
 
 def found(calendar: PersistedCalendar | None, name: str) -> PersistedCalendar:
@@ -138,6 +140,7 @@ async def _edit(tx: Transaction, name: str, to: Edit, if_version: int | None) ->
         return calendar, []
     if (await tx.jobs.using(name)).keys() - {job.id for job in jobs}:
         raise _Again
+    await tx.audit_log.note("calendar.change", name, before=calendar.definition(), after=wanted)
     return await _change(tx, calendar, wanted, jobs)
 
 

@@ -99,8 +99,8 @@ def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) ->
     return resumed(changed) if definition.enabled and not job.enabled else changed
 
 
-def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: datetime) -> dict[UUID, int | None]:
-    return {job.uid: _count(job, spans[job.uid], at) for job in jobs if job.uid in spans}
+def _counts(jobs: Sequence[PersistedJob], spans: Mapping[UUID, Span], at: datetime) -> dict[int, int | None]:
+    return {spans[job.uid].id: _count(job, spans[job.uid], at) for job in jobs if job.uid in spans}
 
 
 def _count(job: PersistedJob, span: Span, at: datetime) -> int | None:

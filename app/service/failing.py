@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from app.db.engine import Database
 from app.db.notices import notices
 from app.db.transaction import reading, transaction
-from app.domain.claim import Queued
+from app.domain.claim import Paused
 from app.domain.errors import StoreUnavailable
 from app.domain.job import PersistedJob
 from app.domain.notice import Event, News
@@ -24,34 +26,33 @@ class FailingJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
+    async def pause_failing(self) -> Paused:
         """One by one: a job that can't be paused keeps none of the others going."""
         async with reading(self._database) as tx:
             failing = await tx.jobs.failing(BATCH)
-        paused: list[int] = []
-        queued: list[Queued] = []
+        paused = Paused()
         for job_id in failing:
             try:
-                if (pending := await self._pause(job_id)) is not None:
-                    paused.append(job_id)
-                    queued += pending
+                paused = await self._pause(job_id, paused)
             except StoreUnavailable:
                 raise
             except Exception:  # noqa: BLE001  # whatever it is, it is this job's
                 _log.exception("a failing job could not be paused", job_id=job_id)
-        return paused, queued
+        return paused
 
-    async def _pause(self, job_id: int) -> list[Queued] | None:
-        """None where there is nothing to do any more, or somebody is at it."""
+    async def _pause(self, job_id: int, before: Paused) -> Paused:
+        """With what was paused before. A job that is gone counts as locked: it is not found again."""
         async with transaction(self._database) as tx:
             job = await tx.jobs.lock_unless_locked(job_id)
-            if job is None or not _has_failed_enough(job):
-                return None
+            if job is None:
+                return replace(before, busy=True)
+            if not _has_failed_enough(job):
+                return before
             paused, queued = await pause(tx, job, f"paused after {job.failures_in_a_row} failed runs")
             if told := notices(paused, paused.policies.notify, _news(paused), await tx.time()):
                 await tx.runs.add(told)
         _log.warning("job paused", job=job.name, failures=job.failures_in_a_row)
-        return queued
+        return replace(before, jobs=[*before.jobs, job_id], queued=[*before.queued, *queued])
 
 
 def _news(job: PersistedJob) -> News:

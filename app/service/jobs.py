@@ -121,6 +121,7 @@ class JobService:
             return await self.edit(name, lambda job: replace(job.definition(), enabled=True), if_version=if_version)
         async with transaction(self._database) as tx:
             job, queued = await pause(tx, await _found(tx, name, if_version), note, until)
+            await tx.audit_log.note("job.pause", name, job.uid, after={"note": note, "until": until})
         self._tell(job.id, queued)
         return job
 
@@ -135,6 +136,7 @@ class JobService:
             await close_spans(tx, [job], at)
             await tx.versions.end([job.uid], at)
             await tx.jobs.remove(job.id)
+            await tx.audit_log.note("job.delete", name, job.uid, before=job.definition())
             await tx.notify(job.id)
         self._hooks.jobs_changed([job.id])
         self._hooks.runs_ended((State.CANCELED, trigger) for trigger in canceled)
@@ -193,6 +195,7 @@ class JobService:
         if reason:
             await tx.spans.open([job], at, reason)
         await tx.notify(job.id)
+        await tx.audit_log.note("job.create", job.name, job.uid, after=definition)
         return job
 
     async def _edit(
@@ -202,6 +205,9 @@ class JobService:
             return job, []
         known = job.policies.exclude
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
+        resumes = definition == replace(job.definition(), enabled=True)
+        action = "job.resume" if resumes else "job.change"
+        await tx.audit_log.note(action, job.name, job.uid, before=job.definition(), after=definition)
         return await change(tx, job, definition)
 
     def _tell(self, job_id: int, queued: Sequence[Queued]) -> None:

@@ -25,14 +25,25 @@ class LimitService:
     async def put(self, key: str, max_concurrency: int | None, rate_per_second: float | None) -> tuple[KeyLimit, bool]:
         """Create the limit or make it this; the flag says whether it is new. Runs that have started go on."""
         async with transaction(self._database) as tx:
+            before = await tx.limits.get(key)
             new = await tx.limits.put(key, max_concurrency, rate_per_second, await tx.time())
+            wanted = {"max_concurrency": max_concurrency, "rate_per_second": rate_per_second}
+            await tx.audit_log.note("limit.put", key, before=_allowed(before), after=wanted)
             return _found(await tx.limits.get(key), key), new
 
     async def delete(self, key: str) -> None:
         """What waits for it may start."""
         async with transaction(self._database) as tx:
+            before = _found(await tx.limits.get(key), key)
             if not await tx.limits.remove(key):
                 _found(None, key)
+            await tx.audit_log.note("limit.delete", key, before=_allowed(before))
+
+
+def _allowed(limit: KeyLimit | None) -> dict[str, float | None] | None:
+    if limit is None:
+        return None
+    return {"max_concurrency": limit.max_concurrency, "rate_per_second": limit.rate_per_second}
 
 
 def _found(limit: KeyLimit | None, key: str) -> KeyLimit:

@@ -62,6 +62,7 @@ class RunService:
         async with transaction(self._database) as tx:
             job = found(await tx.jobs.lock(name), name)
             run, host = await _make(tx, job, trigger=Trigger.MANUAL)
+            await tx.audit_log.note("job.trigger", name, job.uid, after={"run": run.id})
         self._tell(run, host)
         return run
 
@@ -79,6 +80,7 @@ class RunService:
             if job is None:
                 raise Conflict(f"The job {run.job_name} is deleted.", remedy="Create it again, and trigger it.")
             again, host = await _make(tx, job, trigger=Trigger.RETRY, retry_of=run_id, scheduled_for=run.scheduled_for)
+            await tx.audit_log.note("run.retry", job.name, run_id, after={"run": again.id})
         self._tell(again, host)
         return again
 
@@ -95,6 +97,7 @@ class RunService:
                 raise Conflict(f"The run {run_id} has ended: it is {run.state}.", remedy="Retry it to have it again.")
             await tx.runs.cancel(run, f"{CANCELED}: {note}" if note else CANCELED, await tx.time())
             run = _known(await tx.runs.get(run_id), run_id)
+            await tx.audit_log.note("run.cancel", run.job_name, run_id, after={"note": note})
         if run.state in ENDED:
             self._hooks.runs_ended([(run.state, run.trigger)])
         else:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from app.db.engine import Database
 from app.scheduler.service import SchedulerService
+from app.service.access import AccessService
+from app.service.audit_log import AuditLog
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
 from app.service.callbacks import CallbackService
@@ -14,6 +16,7 @@ from app.service.forecast import ForecastService
 from app.service.history import HistoryService
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
+from app.service.keys import KeyService
 from app.service.limits import LimitService
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
@@ -26,6 +29,9 @@ class Services:
     """Made once by `main`; the API finds it as `request.app.state.services`."""
 
     database: Database
+    access: AccessService
+    keys: KeyService
+    audit: AuditLog
     jobs: JobService
     limits: LimitService
     replicas: ReplicaService

@@ -67,7 +67,8 @@ async def _leave_uncounted(tx: Transaction, jobs: Sequence[PersistedJob], at: da
     for job in jobs:
         await tx.spans.open([job], (job.next_run or at) - RESOLUTION, UNSCHEDULABLE)
     if jobs:
-        await tx.spans.close(dict.fromkeys((job.uid for job in jobs), None), at)
+        opened = await tx.spans.opened([job.uid for job in jobs])
+        await tx.spans.close(dict.fromkeys((span.id for span in opened.values()), None), at)
 
 
 def _plans(

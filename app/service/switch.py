@@ -48,7 +48,8 @@ class SwitchService:
 
     async def _turn(self, *, paused: bool) -> None:
         async with transaction(self._database) as tx:
-            await tx.switch.turn(paused=paused, at=await tx.time())
+            if await tx.switch.turn(paused=paused, at=await tx.time()):
+                await tx.audit_log.note("scheduler.pause" if paused else "scheduler.resume", "scheduler")
 
     async def _stop_batch(self) -> bool:
         async with transaction(self._database) as tx:

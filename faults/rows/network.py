@@ -6,10 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import httpx2
 
+from faults.check import Found
 from faults.links import Link, links
 from faults.outcome import Outcome
 from faults.proxy import Proxy
@@ -20,6 +22,9 @@ from tests.servers.replica import Replica
 _DELAY = 5.0
 _SHORT = (4.0, 7.0, 6.0, 5.0)
 """Seconds of each kind in turn: a little over a lease, and over two."""
+
+_SILENT_FOR = 5.0
+"""Seconds. Jobs are due each second, and four replicas of five are well."""
 
 _BLINK = 1.3
 """Seconds, well below a lease: the replica stays alive, and does not know which of its commits were made."""
@@ -55,8 +60,12 @@ async def _all(scene: World, lines: list[Link], proxies: list[Proxy], *, full: b
     back += [await _lose_commits(scene, proxies[number % 2]) for number in range(10 if full else 4)]
     await asyncio.sleep(11)
     hung = [line for replica in scene.replicas if (line := await _hangs(replica.url))]
-    outcome = healed(await scene.finish(), scene, back)
+    found = await scene.finish()
+    outcome = healed(found, scene, back)
     outcome.wrong += hung
+    outcome.figures |= {"silent_for": round(silence := _longest_silence(found), 1)}
+    if silence > _SILENT_FOR:
+        outcome.wrong.append(f"nobody called anything for {silence:.1f} s, and the network of one replica was meant")
     outcome.figures |= {"commits_lost": sum(proxy.lost for proxy in proxies)}
     if not outcome.figures["commits_lost"]:
         outcome.wrong.append("no answer to a commit was lost: that part has shown nothing")
@@ -102,6 +111,11 @@ async def _lose_commits(scene: World, proxy: Proxy) -> float:
     proxy.loses_commits = False
     await asyncio.sleep(_BLINK)
     return scene.marks[-1][0]
+
+
+def _longest_silence(found: Found) -> float:
+    """Between two calls, whoever made them."""
+    return max(after - before for before, after in pairwise(sorted(at for at, _ in found.lags)))
 
 
 def _delay(proxy: Proxy, seconds: float) -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
 from app.api.application import build_api
+from app.api.intake import Intake
 from app.db.cancellations import CancellationSource
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database
@@ -23,6 +24,8 @@ from app.metrics import Metrics
 from app.scheduler.options import Options
 from app.scheduler.ports import Ports
 from app.scheduler.service import SchedulerService
+from app.service.access import AccessService
+from app.service.audit_log import AuditLog
 from app.service.auditor import Auditor
 from app.service.backfills import BackfillService
 from app.service.calendars import CalendarService
@@ -34,6 +37,8 @@ from app.service.history import HistoryService
 from app.service.housekeeping import Housekeeping
 from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
+from app.service.keys import KeyService
+from app.service.known_keys import KnownKeys
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
 from app.service.replicas import ReplicaService
@@ -73,9 +78,16 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
 
 
-def build_services(database: Database, scheduler: SchedulerService, reach: Reach = ANYWHERE) -> Services:
+def build_services(
+    database: Database, scheduler: SchedulerService, reach: Reach = ANYWHERE, *, auth: bool = True
+) -> Services:
+    """Without `auth` nobody is asked for a key, also while the database, which would know of keys, is away."""
+    known = KnownKeys(database, SystemClock())
     return Services(
         database=database,
+        access=AccessService(known, required=auth),
+        keys=KeyService(database, known),
+        audit=AuditLog(database),
         jobs=JobService(database, scheduler, reach),
         limits=LimitService(database),
         replicas=ReplicaService(database),
@@ -93,8 +105,10 @@ def build_services(database: Database, scheduler: SchedulerService, reach: Reach
     )
 
 
-def build_app(services: Services | None, metrics: Metrics | None = None, role: Role = Role.ALL) -> FastAPI:
-    app = build_api(docs_url="/docs", version="1.2.3", role=role)
+def build_app(
+    services: Services | None, metrics: Metrics | None = None, role: Role = Role.ALL, **intake: Any
+) -> FastAPI:
+    app = build_api(docs_url="/docs", version="1.2.3", role=role, intake=Intake(**intake))
     app.state.services = services
     app.state.metrics = metrics or Metrics()
     return app
@@ -102,7 +116,7 @@ def build_app(services: Services | None, metrics: Metrics | None = None, role: R
 
 def client_of(app: FastAPI, *, raises: bool = True) -> AsyncClient:
     """`raises` lets an unexpected exception through to the test, instead of the answer that a server would send."""
-    return AsyncClient(transport=ASGITransport(app, raise_app_exceptions=raises), base_url="http://service.test")
+    return AsyncClient(transport=ASGITransport(app, raise_app_exceptions=raises), base_url="http://service.localhost")
 
 
 async def create(client: AsyncClient, **changes: Any) -> dict[str, Any]:

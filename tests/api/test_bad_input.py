@@ -58,7 +58,6 @@ BAD: list[tuple[dict[str, Any], str | None]] = [
     ({"body": {"a\0": 1}}, "body"),
     ({"body": {"a": ["\ud800"]}}, "body"),
     ({"body": {"\ud800": 1}}, "body"),
-    ({"body": "x" * (256 * 1024)}, "body"),
     ({"timeout_seconds": 0}, "timeout_seconds"),
     ({"timeout_seconds": -1}, "timeout_seconds"),
     ({"timeout_seconds": 3600.5}, "timeout_seconds"),
@@ -85,7 +84,7 @@ BAD: list[tuple[dict[str, Any], str | None]] = [
 async def detached() -> AsyncIterator[AsyncClient]:
     """Over a database that is away: who asks it anything gets 503."""
     database = connect(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
-    async with client_of(build_app(build_services(database, build_scheduler(database)))) as opened:
+    async with client_of(build_app(build_services(database, build_scheduler(database), auth=False))) as opened:
         yield opened
     await database.close()
 
@@ -217,6 +216,12 @@ async def test_a_bad_filter_of_jobs_is_named(detached: AsyncClient, query: str, 
 )
 async def test_a_bad_filter_of_runs_is_named(detached: AsyncClient, query: str, field: str) -> None:
     assert problem(await detached.get(f"/v1/runs?{query}"), 422, "invalid-input")["field"] == field
+
+
+async def test_a_body_that_grows_as_it_is_stored_is_refused(client: AsyncClient) -> None:
+    text = json.dumps(JOB)[:-1] + f', "body": [{",".join(["1e15"] * 30_000)}]}}'
+    answer = await client.post("/v1/jobs", content=text, headers={"Content-Type": "application/json"})
+    assert problem(answer, 422, "invalid-input")["field"] == "body"
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"a"', b"null", b"1"])

@@ -106,7 +106,7 @@ async def test_a_strange_length_does_no_harm(api: FastAPI, length: str) -> None:
 
 async def test_the_service_says_when_its_database_is_away() -> None:
     database = connect(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
-    async with client_of(build_app(build_services(database, build_scheduler(database)))) as client:
+    async with client_of(build_app(build_services(database, build_scheduler(database), auth=False))) as client:
         for method, path in [("GET", "/v1/jobs"), ("POST", "/v1/jobs"), ("DELETE", "/v1/jobs/a"), ("GET", "/v1/runs")]:
             answer = await client.request(method, path, json=JOB if method == "POST" else None)
             said = problem(answer, 503, "store-unavailable")

@@ -72,6 +72,12 @@ GET /v1/entries listEntries
 GET /livez getLiveness
 GET /readyz getReadiness
 GET /metrics getMetrics
+GET /v1/keys listKeys
+POST /v1/keys createKey
+GET /v1/keys/{key_id} getKey
+PATCH /v1/keys/{key_id} patchKey
+POST /v1/keys/{key_id}/revoke revokeKey
+GET /v1/audit listAudit
 """
 
 

@@ -86,7 +86,7 @@ async def test_a_path_is_told_below_the_root_of_a_proxy(api: FastAPI) -> None:
         paths = {"path": "/cron" + scope["path"], "raw_path": b"/cron" + scope["raw_path"]}
         await api(scope | paths | {"root_path": "/cron"}, receive, send)
 
-    async with AsyncClient(transport=ASGITransport(below), base_url="http://service.test") as client:
+    async with AsyncClient(transport=ASGITransport(below), base_url="http://service.localhost") as client:
         made = await client.post("/v1/jobs", json=JOB)
         assert made.headers["location"] == "/cron/v1/jobs/nightly"
         await create(client, name="other")
@@ -100,6 +100,6 @@ async def test_a_server_that_tells_no_raw_path_will_do(api: FastAPI) -> None:
     async def plain(scope: Any, receive: Any, send: Any) -> None:
         await api({name: value for name, value in scope.items() if name != "raw_path"}, receive, send)
 
-    async with AsyncClient(transport=ASGITransport(plain), base_url="http://service.test") as client:
+    async with AsyncClient(transport=ASGITransport(plain), base_url="http://service.localhost") as client:
         await create(client)
         assert (await client.get("/v1/jobs/nightly")).status_code == 200

@@ -17,14 +17,18 @@ from schemathesis.python.asgi import shutdown_lifespans
 
 from app.api import cursors
 from app.api.application import build_api
+from app.api.intake import Intake
 from app.api.schemas.calendar import ICALENDAR
 from app.db.engine import connect
+from app.domain.access import Scope
+from app.domain.api_key import compose
 from app.domain.calendar import CalendarDefinition
 from app.domain.job import JobDefinition
 from app.domain.policies import Policies
 from app.domain.run import Run
 from app.domain.schedule import timezones
 from app.metrics import Metrics
+from app.service.keys import bootstrap
 from app.service.services import Services
 from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
 from tests.conftest import STORES
@@ -34,10 +38,13 @@ CALENDAR = "there"
 ENDPOINT = "http://one.example/hook"
 ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
 FILE = ICALENDAR.replace("20271224", "{day:%Y%m%d}")
+KEY = compose(bytes(32))
 CURSORS = {
     "listJobs": cursors.encode("jobs", "a"),
     "listCalendars": cursors.encode("calendars", "a"),
     "listLimits": cursors.encode("limits", "a"),
+    "listKeys": cursors.encode("keys", NO_SUCH_RUN),
+    "listAudit": cursors.encode("audit", 1),
     "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
     "listAttempts": cursors.encode("attempts", 1),
     "listReplicas": cursors.encode("replicas", f"0 {NO_SUCH_RUN}"),
@@ -54,9 +61,12 @@ CURSORS = {
 CONFIG = {
     "seed": 1,
     "generation": {"max-examples": 12, "deterministic": True, "database": "none", "no-shrink": True},
+    "auth": {"openapi": {"key": {"bearer": KEY}}},
     "checks": {
-        "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412"]},
-        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "409", "412", "415", "422"]},
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412", "413"]},
+        "negative_data_rejection": {
+            "expected-statuses": ["400", "401", "404", "405", "409", "412", "413", "415", "422"]
+        },
     },
 }
 
@@ -78,7 +88,19 @@ NOT_TO_BE_GUESSED = {"POST /v1/callbacks/{run_id}/{token}"}
 WITHOUT_END = "streamEvents"
 """What has no end can't be waited for; tests/api/test_events.py has it."""
 
-TOGETHER = {"ends_at", "entries", "exclude", "headers", "job_id", "label", "name", "retry", "since", "until"}
+TOGETHER = {
+    "ends_at",
+    "entries",
+    "exclude",
+    "expires_at",
+    "headers",
+    "job_id",
+    "label",
+    "name",
+    "retry",
+    "since",
+    "until",
+}
 TOGETHER |= {"async_completion.timeout_seconds"}
 TOGETHER |= {f"notify.{index}.headers" for index in range(5)}
 """Fields that are refused for what stands beside them or in them: starts_at, each other, the path, the time.
@@ -120,13 +142,15 @@ def app(database_url: str) -> Iterator[FastAPI]:
         app.state.metrics = metrics
         await scheduler.start()
         await app.state.services.calendars.create(CalendarDefinition(name=CALENDAR))
+        await bootstrap(database, KEY)
+        app.state.key = (await app.state.services.keys.create("other", frozenset({Scope.RUNS_READ})))[0].id
         held_up = await a_run_that_waits(app.state.services)
         app.state.held_up, app.state.job = held_up.id, held_up.job_id
         yield
         await scheduler.stop(0)
         await database.close()
 
-    yield build_api(docs_url="/docs", version="1", lifespan=lifespan)
+    yield build_api(docs_url="/docs", version="1", intake=Intake(metrics_open=False), lifespan=lifespan)
     shutdown_lifespans()
 
 
@@ -138,6 +162,7 @@ async def a_run_that_waits(services: Services) -> Run:
     return await services.runs.trigger("w")
 
 
+@pytest.mark.timeout(300)  # it is long, and longer on a slow machine
 @pytest.mark.parametrize("database_url", STORES[-1:], indirect=True)  # a minute on each
 def test_no_call_breaks_the_service_or_the_contract(app: FastAPI) -> None:
     config = schemathesis.Config.from_dict(CONFIG)
@@ -176,13 +201,15 @@ def with_a_job_that_there_was(context: Any, query: dict[str, Any]) -> dict[str, 
 
 
 def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Nothing that is drawn would meet a run, of which most have ended, nor a calendar that was not deleted.
+    """Nothing that is drawn would meet a run, of which most have ended, a key, nor a calendar that was not deleted.
 
     None is what a link will give.
     """
     operation = context.operation.definition.raw["operationId"]
     if operation in {"cancelRun", "retryRun"}:
         return (path or {}) | {"run_id": str(context.operation.app.state.held_up)}
+    if operation in {"getKey", "patchKey", "revokeKey"}:
+        return (path or {}) | {"key_id": str(context.operation.app.state.key)}
     if path and operation == "importCalendar":
         return path | {"name": CALENDAR}
     if path and operation == "deleteCalendar" and path["name"] == CALENDAR:

@@ -25,7 +25,7 @@ async def ready(ledger: Ledger) -> list[Queued]:
 
 async def start(ledger: Ledger, runs: list[Queued] | None = None, replica: UUID = ME) -> list[Started]:
     runs = await ready(ledger) if runs is None else runs
-    return await ledger.starts.start(replica, runs) if runs else []
+    return (await ledger.starts.start(replica, runs)).begun if runs else []
 
 
 async def every_run(ledger: Ledger, made: Backfill | None = None) -> list[Queued]:

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event
 
-from app.db.engine import Database
+from app.db.engine import PLANNING, Database
 
 Sent = tuple[str, tuple[Any, ...]]
 Node = dict[str, Any]
@@ -38,7 +38,8 @@ async def explain(connection: asyncpg.Connection, sent: Sent) -> list[Node]:
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for name, value in PLANNING.items():
+            await connection.execute(f"SET LOCAL {name} = {value}")
         await connection.execute(f"PREPARE asked AS {statement}")
         values = ", ".join(_literal(value) for value in parameters)
         call = f"asked({values})" if parameters else "asked"
@@ -71,5 +72,5 @@ def _nodes(node: Node) -> Iterator[Node]:
 def _literal(value: object) -> str:
     if value is None:
         return "NULL"
-    text = str(value).replace("'", "''")
+    text = f"{{{','.join(map(str, value))}}}" if isinstance(value, list) else str(value).replace("'", "''")
     return f"'{text}'"

@@ -41,7 +41,7 @@ async def attempts(ledger: Ledger, started: Started) -> list[Attempt]:
 
 
 async def started_again(ledger: Ledger, job: PersistedJob, replica: UUID = ME) -> Started:
-    [started] = await ledger.starts.start(replica, [queued(await ledger.run_of(job))])
+    [started] = (await ledger.starts.start(replica, [queued(await ledger.run_of(job))])).begun
     return started
 
 

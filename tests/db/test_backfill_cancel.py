@@ -99,8 +99,8 @@ async def test_starts_and_a_cancel_at_once_leave_nothing_that_goes_on(ledger: Le
     await ledger.create()
     made = await backfill(ledger, 30, 10)
     runs = await every_run(ledger, made)
-    started, _ = await asyncio.gather(ledger.starts.start(ME, runs), rival.backfills.cancel(made.id))
-    assert {each.held for each in started} == await ledger.cancels.asked(ME)
+    starts, _ = await asyncio.gather(ledger.starts.start(ME, runs), rival.backfills.cancel(made.id))
+    assert {each.held for each in starts.begun} == await ledger.cancels.asked(ME)
     counts = (await ledger.backfills.get(made.id))[1].counts
     assert counts.get(State.PENDING, 0) == 0
-    assert counts.get(State.RUNNING, 0) == len(started)
+    assert counts.get(State.RUNNING, 0) == len(starts.begun)

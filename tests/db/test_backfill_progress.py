@@ -63,7 +63,7 @@ async def test_progress_counts_by_state_and_ends_with_the_last_run(ledger: Ledge
     await ledger.create(policies=Policies(retry=Retry(max_attempts=1)))
     clock.step(SECOND)
     backfill, _ = await ledger.backfills.create("job", over(NOON - 3 * MINUTE, NOON, concurrency=3))
-    started = await ledger.starts.start(ME, ledger.heard.queued)
+    started = (await ledger.starts.start(ME, ledger.heard.queued)).begun
     await ledger.record(ended(started[0]), ended(started[1], error="status: 500"))
     _, progress = await ledger.backfills.get(backfill.id)
     assert progress.counts == {State.SUCCEEDED: 1, State.FAILED: 1, State.RUNNING: 1}
@@ -78,7 +78,7 @@ async def test_backfilled_runs_count_for_nothing_but_success(ledger: Ledger, clo
     job = await ledger.create(policies=Policies(max_runs=3, retry=Retry(max_attempts=1), pause_after_failures=1))
     clock.step(SECOND)
     await ledger.backfills.create("job", over(NOON - 3 * MINUTE, NOON, concurrency=3))
-    started = await ledger.starts.start(ME, ledger.heard.queued)
+    started = (await ledger.starts.start(ME, ledger.heard.queued)).begun
     await ledger.record(*(ended(each, error="status: 500") for each in started))
     kept = await ledger.jobs.get("job")
     assert (kept.runs_made, kept.failures_in_a_row, kept.version) == (0, 0, job.version)
@@ -91,7 +91,7 @@ async def test_the_release_before_calls_none_that_waits_and_goes_on_with_what_ha
     async with opened(empty_database_url, clock) as ledger:
         job = await ledger.create()
         await ledger.backfills.create("job", over(NOON - 3 * MINUTE, NOON))
-        [begun] = await ledger.starts.start(ME, ledger.heard.queued)
+        [begun] = (await ledger.starts.start(ME, ledger.heard.queued)).begun
         await ledger.close()
         await asyncio.to_thread(migrate.downgrade, ledger.url, "20261124_histories")
         run = job_runs.c
@@ -111,10 +111,10 @@ async def test_the_deadline_of_a_run_counts_from_its_first_call(ledger: Ledger, 
     clock.step(HOUR)
     await ledger.starts.expire()
     run = await ledger.run_of(job)
-    [started] = await ledger.starts.start(ME, [queued(run)])
+    [started] = (await ledger.starts.start(ME, [queued(run)])).begun
     assert started.deadline_at == clock.now() + 90 * SECOND
     assert (await ledger.run_of(job)).deadline_at == started.deadline_at
     await ledger.record(replace(ended(started, error="status: 500"), ended_at=clock.now() + SECOND))
     clock.step(45 * SECOND)
-    [again] = await ledger.starts.start(ME, [queued(run)])
+    [again] = (await ledger.starts.start(ME, [queued(run)])).begun
     assert again.deadline_at == started.deadline_at

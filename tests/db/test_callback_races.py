@@ -74,20 +74,15 @@ async def test_a_run_without_a_callback_is_taken_over_as_ever(ledger: Ledger, cl
     assert states(await ledger.runs_of(job)) == ["pending"]
 
 
-@pytest.mark.parametrize("first", ["callback", "record"])
-async def test_a_callback_and_the_202_at_once_lose_nothing(
-    contended: Ledger, rival: Ledger, clock: FakeClock, first: str
-) -> None:
-    """Both wait for the job's lock, in either order."""
+async def test_a_callback_and_the_202_at_once_lose_nothing(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
     job, started = await begun(contended, clock)
     async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
-        says, records = say(rival, started, "succeeded"), accept(contended, started)
-        tasks: list[asyncio.Task[object]] = []
-        for work in (says, records) if first == "callback" else (records, says):
-            tasks.append(asyncio.create_task(work))
-            await held.until_waiting(len(tasks))
+        saying = asyncio.create_task(say(rival, started, "succeeded"))
+        await held.until_waiting(1)
+        assert (await accept(contended, started)).busy == [accepted(started)]
         await held.open()
-        await asyncio.gather(*tasks)
+        await saying
+    await accept(contended, started)
     run = await contended.run_of(job)
     assert (run.state, run.failures) == ("succeeded", 0)
     assert (await contended.row_of(job)).last_success_run == run.id
@@ -102,19 +97,19 @@ async def test_two_callbacks_at_once_end_the_run_once(contended: Ledger, rival: 
     assert [run.failures for run in await contended.table(job_runs)] == [1]
 
 
-async def test_a_callback_and_the_timeout_at_once_agree(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+async def test_a_timeout_that_meets_a_callback_leaves_it_alone(
+    contended: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
     job, started = await waiting(contended, clock)
     clock.step(TIMEOUT)
     async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
-        timing_out = asyncio.create_task(contended.starts.time_out())
-        await held.until_waiting(1)
         saying = asyncio.create_task(say(rival, started, "succeeded"))
-        await held.until_waiting(2)
+        await held.until_waiting(1)
+        assert await contended.starts.time_out() == Recorded(more=True)
         await held.open()
-        told = await asyncio.gather(timing_out, saying, return_exceptions=True)
-    run = await contended.run_of(job)
-    outcomes = {"pending": (Recorded, Conflict), "succeeded": (Recorded, type(None))}
-    assert tuple(type(each) for each in told) == outcomes[run.state]
+        await saying
+    assert (await contended.run_of(job)).state == "succeeded"
+    assert await contended.starts.time_out() == Recorded()
 
 
 async def test_an_attempt_that_begins_meanwhile_is_not_ended_by_the_token_of_the_one_before(
@@ -149,13 +144,13 @@ async def test_a_callback_that_comes_while_its_run_is_taken_over_is_not_lost(
     contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     await contended.replicas.join(ME, "here")
-    job, _ = await begun(contended, clock)
+    job, started = await begun(contended, clock)
     clock.step(LEASE + MINUTE)
     async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE") as held:
-        burying = asyncio.create_task(rival.replicas.bury(LEASE))
+        saying = asyncio.create_task(say(contended, started, "succeeded"))
         await held.until_waiting(1)
-        await contended.execute("UPDATE job_runs SET callback_status = 'succeeded'")
+        assert await rival.replicas.bury(LEASE) == []
         await held.open()
-        assert await burying == []
+        await saying
     assert states(await contended.runs_of(job)) == ["running"]
     assert await rival.replicas.bury(LEASE) == [(State.SUCCEEDED, Trigger.SCHEDULE)]

@@ -34,7 +34,7 @@ async def test_each_attempt_of_such_a_job_has_a_token_of_which_the_ledger_keeps_
     await say(ledger, started, "failed")
     await accept(ledger, started)
     clock.step(MINUTE)
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     again = second.call.callback_token
     assert again is not None
     assert again != token
@@ -112,7 +112,7 @@ async def test_a_failure_that_is_covered_is_tried_again(ledger: Ledger, clock: F
     assert [(each.run_id, each.due_at) for each in ledger.heard.queued] == [(run.id, run.due_at)]
     assert (await ledger.row_of(job)).failures_in_a_row == 0
     clock.step(due - clock.now())
-    [second] = await ledger.starts.start(OTHER, [queued(run)])
+    [second] = (await ledger.starts.start(OTHER, [queued(run)])).begun
     assert (second.call.attempt, second.failures, second.first_started_at) == (2, 1, run.started_at)
 
 
@@ -228,7 +228,7 @@ async def test_the_token_of_an_earlier_attempt_is_dead(ledger: Ledger, clock: Fa
     with pytest.raises(Conflict, match="is pending"):
         await say(ledger, first, "succeeded")
     clock.step(MINUTE)
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await accept(ledger, second)
     with pytest.raises(CallbackNotFound):
         await say(ledger, first, "succeeded")
@@ -271,14 +271,14 @@ async def test_what_waits_holds_its_limit_until_it_ends(ledger: Ledger, clock: F
     jobs = [await ledger.create(name, policies=policies) for name in ("one", "two")]
     clock.step(MINUTE)
     pending = (await ledger.claim(clock.now(), *jobs)).queued
-    [started] = await ledger.starts.start(ME, pending)
+    [started] = (await ledger.starts.start(ME, pending)).begun
     await accept(ledger, started)
     clock.step(SECOND)
     held_up = [run for run in pending if run.run_id != started.call.run_id]
-    assert await ledger.starts.start(ME, held_up) == []
+    assert (await ledger.starts.start(ME, held_up)).begun == []
     assert (await ledger.starts.opened(10, [])).runs == []
     await say(ledger, started, "succeeded")
-    assert len(await ledger.starts.start(ME, (await ledger.starts.opened(10, [])).runs)) == 1
+    assert len((await ledger.starts.start(ME, (await ledger.starts.opened(10, [])).runs)).begun) == 1
 
 
 async def test_a_newer_run_takes_over_from_one_that_waits(ledger: Ledger, clock: FakeClock) -> None:

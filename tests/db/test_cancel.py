@@ -40,7 +40,7 @@ async def test_a_pending_run_ends_at_once(ledger: Ledger, clock: FakeClock) -> N
     canceled = await ledger.runs.cancel(run.id)
     assert (canceled.state, canceled.reason) == (State.CANCELED, "canceled by hand")
     assert (canceled.finished_at, canceled.started_at, canceled.cancel_reason) == (NOON + SECOND, None, None)
-    assert await ledger.starts.start(ME, [queued(run)]) == []
+    assert (await ledger.starts.start(ME, [queued(run)])).begun == []
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - ENDED - {State.RUNNING}))

@@ -1,6 +1,7 @@
 """A claim against whatever else happens to its jobs.
 
-A gate holds one transaction where it has taken its locks already; that the other waits is seen in pg_stat_activity.
+A gate holds one transaction where it has taken its locks already. A change waits for it, which is seen in
+pg_stat_activity; a claim passes over what is locked, and is made again afterwards.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ async def _made_partition(ledger: Ledger, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("change", [delete, pause, edit])
-async def test_a_claim_that_waits_for_a_change_finds_the_job_changed(
+async def test_a_claim_that_meets_a_change_finds_the_job_changed_afterwards(
     contended: Ledger, rival: Ledger, clock: FakeClock, change: Change
 ) -> None:
     await _made_partition(contended, clock)
@@ -61,12 +62,10 @@ async def test_a_claim_that_waits_for_a_change_finds_the_job_changed(
         changing = asyncio.create_task(change(rival))
         await held.until_waiting(1)
         clock.step(MINUTE)
-        claiming = asyncio.create_task(contended.claims.claim(ME, [candidate], slots))
-        await held.until_waiting(2)
+        assert await contended.claims.claim(ME, [candidate], slots) == Claims(busy=[candidate])
         await held.open()
         await changing
-        claims = await claiming
-    assert claims.stale == [candidate]
+    assert await contended.claims.claim(ME, [candidate], slots) == Claims(stale=[candidate])
     assert used(slots) == 0
     assert await contended.runs_of(job) == []
 
@@ -110,7 +109,7 @@ async def _claim_against(
     return claims, job
 
 
-async def test_two_claims_of_one_occurrence_at_the_same_time_are_one_run(
+async def test_two_claims_of_one_occurrence_at_the_same_time_are_one_run_and_neither_waits(
     contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     await _made_partition(contended, clock)
@@ -120,12 +119,21 @@ async def test_two_claims_of_one_occurrence_at_the_same_time_are_one_run(
     async with gate(contended.url, LAST_STEP_OF_A_CLAIM) as held:
         first = asyncio.create_task(contended.claims.claim(ME, [candidate], roomy()))
         await held.until_waiting(1)
-        second = asyncio.create_task(rival.claims.claim(OTHER, [candidate], roomy()))
-        await held.until_waiting(2)
+        assert await rival.claims.claim(OTHER, [candidate], roomy()) == Claims(busy=[candidate])
         await held.open()
     assert (await first).won == [candidate]
-    assert (await second).moved == [(candidate, DUE + MINUTE)]
+    assert await rival.claims.claim(OTHER, [candidate], roomy()) == Claims(moved=[(candidate, DUE + MINUTE)])
     assert (await contended.run_of(job)).owner == ME
+
+
+async def test_a_job_that_somebody_has_locked_holds_up_no_other(contended: Ledger, clock: FakeClock) -> None:
+    jobs = [await contended.create(name) for name in ("a", "b", "c")]
+    clock.step(MINUTE)
+    candidates = await contended.candidates(clock.now())
+    async with gate(contended.url, f"SELECT FROM cron_jobs WHERE id = {jobs[1].id} FOR UPDATE"):
+        claims = await contended.claims.claim(ME, candidates, roomy())
+    assert [each.job.name for each in claims.won] == ["a", "c"]
+    assert [each.job.name for each in claims.busy] == ["b"]
 
 
 async def test_candidates_in_reversed_order_never_deadlock(ledger: Ledger, rival: Ledger, clock: FakeClock) -> None:
@@ -138,7 +146,9 @@ async def test_candidates_in_reversed_order_never_deadlock(ledger: Ledger, rival
         one, two = await asyncio.gather(
             ledger.claims.claim(ME, candidates[::-1], roomy()), rival.claims.claim(OTHER, shuffled, roomy())
         )
-        assert len(one.won) + len(two.won) == len(one.moved) + len(two.moved) == jobs
+        assert [len(each.won + each.busy) + len(each.moved) for each in (one, two)] == [jobs, jobs]
+        again = await ledger.claims.claim(ME, [*one.busy, *two.busy], roomy())
+        assert len(one.won) + len(two.won) + len(again.won) == jobs
     assert len(await ledger.table(job_runs)) == rounds * jobs
 
 
@@ -151,7 +161,12 @@ async def test_of_two_racing_claimers_each_claims_what_the_other_does_not(
     batches = [candidates[start : start + 100] for start in range(0, 1000, 100)]
 
     async def claim_all(who: Ledger, replica: UUID, batches: Sequence[list[Candidate]]) -> list[Claims]:
-        return [await who.claims.claim(replica, batch, roomy()) for batch in batches]
+        made = [await who.claims.claim(replica, batch, roomy()) for batch in batches]
+        while busy := made[-1].busy or [candidate for claims in made for candidate in claims.busy]:
+            made += [await who.claims.claim(replica, busy, roomy())]
+            for claims in made[:-1]:
+                claims.busy.clear()
+        return made
 
     one, two = await asyncio.gather(claim_all(ledger, ME, batches), claim_all(rival, OTHER, batches[::-1]))
     started = Counter(run.call.run_id for claims in one + two for run in claims.started)

@@ -206,7 +206,7 @@ async def test_a_run_that_was_due_before_the_end_runs_after_it(ledger: Ledger, c
     clock.step(MINUTE)
     await ledger.patch("job", description="new")
     clock.step(5 * MINUTE)
-    assert len(await ledger.starts.start(ME, ledger.heard.queued)) == 1
+    assert len((await ledger.starts.start(ME, ledger.heard.queued)).begun) == 1
     assert await course(ledger, job) == (True, 1, None)
 
 

@@ -67,10 +67,10 @@ async def test_what_a_run_waited_for_last_stays_when_it_starts(ledger: Ledger, c
     await limits.put("reports", 0, None)
     await ledger.claim(clock.now(), job)
     run = queued(await ledger.run_of(job))
-    assert await ledger.starts.start(ME, [run]) == []
+    assert (await ledger.starts.start(ME, [run])).begun == []
     assert await delays(ledger, job) == ["limit reports"]
     await limits.put("reports", 1, None)
-    [started] = await ledger.starts.start(ME, [run])
+    [started] = (await ledger.starts.start(ME, [run])).begun
     assert await delays(ledger, job) == ["limit reports"]
     await ledger.record(ended(started))
     assert await delays(ledger, job) == ["limit reports"]
@@ -80,10 +80,10 @@ async def test_what_a_later_attempt_waits_for_did_not_delay_the_first(ledger: Le
     job = await due(ledger, clock, KEY)
     await ledger.claim(clock.now(), job, slots=room_for(0))
     run = queued(await ledger.run_of(job))
-    [started] = await ledger.starts.start(ME, [run])
+    [started] = (await ledger.starts.start(ME, [run])).begun
     await ledger.record(ended(started, error="status: 500"))
     await LimitService(ledger.database).put("reports", 0, None)
     clock.step(MINUTE)
-    assert await ledger.starts.start(ME, [run]) == []
+    assert (await ledger.starts.start(ME, [run])).begun == []
     row = await ledger.run_of(job)
     assert (row.waiting_for, row.delayed_by) == ("limit reports", None)

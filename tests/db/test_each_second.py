@@ -15,7 +15,7 @@ from tests.servers.postgres import plain_dsn
 
 Ask = Callable[[Ledger], Awaitable[Any]]
 ASKED: list[tuple[str, Ask, str]] = [
-    ("cancels", lambda ledger: ledger.cancels.asked(ME), "idx_job_runs_active"),
+    ("cancels", lambda ledger: ledger.cancels.asked(ME), "idx_job_runs_canceling"),
     ("pauses", lambda ledger: ledger.pauses.end_due(), "idx_cron_jobs_paused_until"),
 ]
 each = pytest.mark.parametrize(("ask", "index"), [row[1:] for row in ASKED], ids=[row[0] for row in ASKED])

@@ -47,7 +47,7 @@ async def test_a_run_that_is_tried_again_and_fails_begins_a_failing_job_that_rec
     clock.step(MINUTE)
     await ledger.record(ended(await ledger.running(DUE, job), error="status 500"))
     clock.step(timedelta(minutes=0.5))
-    [again] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [again] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(again, error="status 500"))
     assert await kinds_of(ledger) == [
         *("job.created", "run.running", "run.pending", "run.running", "run.failed", "job.failing"),

@@ -23,7 +23,7 @@ async def ten_seconds_later(ledger: Ledger, clock: FakeClock, job: PersistedJob)
     """The job's one run starts and succeeds."""
     clock.step(10 * SECOND)
     await beat(ledger)
-    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(started))
 
 
@@ -100,7 +100,7 @@ async def test_jitter_is_no_delay(ledger: Ledger, clock: FakeClock) -> None:
     assert " Its jitter is " in text
     clock.step(wait)
     await beat(ledger)
-    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(started))
     verdict, text = await sentence(ledger, job, DUE)
     assert verdict == "on_time"

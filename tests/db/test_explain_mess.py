@@ -80,7 +80,7 @@ async def overlap(ledger: Ledger, clock: FakeClock, job: PersistedJob) -> None:
     await ledger.record(ended(long, took=130 * SECOND))
     waiting = (await ledger.starts.opened(10, [])).runs
     for _ in range(3):
-        [attempt] = await ledger.starts.start(OTHER, waiting)
+        [attempt] = (await ledger.starts.start(OTHER, waiting)).begun
         await ledger.record(ended(attempt, error="status: 500"), replica=OTHER)
         clock.step(20 * SECOND)
 
@@ -95,7 +95,7 @@ async def outage(ledger: Ledger, clock: FakeClock, job: PersistedJob) -> None:
     await ledger.record(*[ended(run) for run in claims.started], replica=ME_AGAIN)
     clock.step(SECOND)
     for each in (await ledger.starts.opened(10, [])).runs:
-        [caught_up] = await ledger.starts.start(ME_AGAIN, [each])
+        [caught_up] = (await ledger.starts.start(ME_AGAIN, [each])).begun
         await ledger.record(ended(caught_up), replica=ME_AGAIN)
 
 

@@ -31,7 +31,7 @@ async def test_a_retry_is_told_with_its_error(ledger: Ledger, clock: FakeClock) 
     )
     clock.step(2 * MINUTE)
     await beat(ledger)
-    [again] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [again] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(again))
     assert await sentence(ledger, job, DUE) == (
         "on_time",
@@ -106,7 +106,7 @@ async def test_a_run_that_was_taken_over(ledger: Ledger, clock: FakeClock) -> No
     clock.step(LEASE + SECOND)
     await ledger.replicas.beat(OTHER)
     await ledger.replicas.bury(LEASE)
-    [again] = await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])
+    [again] = (await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(again), replica=OTHER)
     assert await sentence(ledger, job, DUE) == (
         "on_time",
@@ -203,7 +203,7 @@ async def test_a_run_that_called_a_newer_version_says_so(ledger: Ledger, clock: 
     job = await made(ledger, clock)
     await ledger.claim(DUE, job, slots=room_for(0))
     await ledger.patch("job", description="new")
-    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(started))
     one = await told(ledger, job, DUE)
     assert one.version == 1

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.claim import Paused
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
 from app.domain.policies import Delivery, Overlap, Policies
@@ -44,7 +45,7 @@ async def test_an_attempt_that_is_tried_again_is_no_failed_run(ledger: Ledger, c
     await _run(ledger, clock, job)
     assert await _failures(ledger, job) == 0
     clock.step(MINUTE)
-    [again] = await ledger.starts.start(ME, [queued((await ledger.runs_of(job))[0])])
+    [again] = (await ledger.starts.start(ME, [queued((await ledger.runs_of(job))[0])])).begun
     await ledger.record(ended(again, error="status 503"))
     assert await _failures(ledger, job) == 1
 
@@ -84,7 +85,7 @@ async def test_a_batch_is_counted_run_by_run(ledger: Ledger, clock: FakeClock) -
 async def test_a_job_that_failed_as_often_as_it_may_is_paused(ledger: Ledger, clock: FakeClock) -> None:
     job = await ledger.create(policies=THREE)
     assert [await _run(ledger, clock, job) for _ in range(3)] == [False, False, True]
-    assert await ledger.failing.pause_failing() == ([job.id], [])
+    assert await ledger.failing.pause_failing() == Paused([job.id])
     row = await ledger.row_of(job)
     assert (row.enabled, row.next_run, row.pause_note, row.version) == (False, None, "paused after 3 failed runs", 2)
     [span] = await ledger.spans_of(job)
@@ -95,7 +96,7 @@ async def test_a_job_that_failed_as_often_as_it_may_is_paused(ledger: Ledger, cl
         "paused after 3 failed runs",
     )
     assert [version.version for version in await ledger.versions_of(job)] == [1, 2]
-    assert await ledger.failing.pause_failing() == ([], [])
+    assert await ledger.failing.pause_failing() == Paused()
 
 
 async def test_what_was_due_when_it_paused_is_still_made(ledger: Ledger, clock: FakeClock) -> None:
@@ -103,8 +104,8 @@ async def test_what_was_due_when_it_paused_is_still_made(ledger: Ledger, clock: 
     for _ in range(3):
         await _run(ledger, clock, job)
     clock.step(MINUTE)
-    paused, pending = await ledger.failing.pause_failing()
-    assert (paused, [run.ledger_at for run in pending]) == ([job.id], [clock.now()])
+    paused = await ledger.failing.pause_failing()
+    assert (paused.jobs, [run.ledger_at for run in paused.queued]) == ([job.id], [clock.now()])
     assert states(await ledger.runs_of(job)) == ["failed"] * 3 + ["pending"]
 
 
@@ -113,7 +114,7 @@ async def test_a_pause_that_was_not_made_is_made_by_the_next_who_looks(ledger: L
     job = await ledger.create(policies=THREE)
     for _ in range(4):
         await _run(ledger, clock, job)
-    assert (await ledger.failing.pause_failing())[0] == [job.id]
+    assert (await ledger.failing.pause_failing()).jobs == [job.id]
     assert (await ledger.row_of(job)).pause_note == "paused after 4 failed runs"
 
 
@@ -129,7 +130,7 @@ async def test_nothing_is_paused_without_a_limit_or_below_it_or_after_a_success(
     await ledger.record(*[ended(run, error="status 503") for run in started])
     clock.step(MINUTE)
     await ledger.record(ended(await ledger.running(clock.now(), jobs["success"])))
-    assert await ledger.failing.pause_failing() == ([], [])
+    assert await ledger.failing.pause_failing() == Paused()
 
 
 async def test_a_success_while_the_job_is_about_to_be_paused_keeps_it_going(
@@ -140,12 +141,11 @@ async def test_a_success_while_the_job_is_about_to_be_paused_keeps_it_going(
     clock.step(MINUTE)
     started = await contended.running(clock.now(), job)
     async with gate(contended.url, "SELECT FROM cron_jobs WHERE enabled AND failures_in_a_row > 0 FOR UPDATE") as held:
-        recording = asyncio.create_task(contended.record(ended(started)))
-        await held.until_waiting(1)
-        assert await rival.failing.pause_failing() == ([], [])  # others are at it
+        assert (await contended.records.record(ME, [ended(started)])).busy == [ended(started)]
+        assert await rival.failing.pause_failing() == Paused(busy=True)
         await held.open()
-        await recording
-    assert await rival.failing.pause_failing() == ([], [])
+    await contended.record(ended(started))
+    assert await rival.failing.pause_failing() == Paused()
     assert (await contended.row_of(job)).enabled
 
 
@@ -153,7 +153,7 @@ async def test_two_replicas_pause_a_job_once(ledger: Ledger, rival: Ledger, cloc
     job = await ledger.create(policies=replace(ONCE, pause_after_failures=1))
     await _run(ledger, clock, job)
     both = await asyncio.gather(ledger.failing.pause_failing(), rival.failing.pause_failing())
-    assert sorted(paused for paused, _ in both) == [[], [job.id]]
+    assert sorted(paused.jobs for paused in both) == [[], [job.id]]
     assert (await ledger.row_of(job)).version == 2
     assert len(await ledger.spans_of(job)) == 1
 
@@ -165,16 +165,16 @@ async def test_resuming_forgets_the_failures(ledger: Ledger, clock: FakeClock) -
     clock.step(10 * SECOND)
     resumed = await ledger.jobs.set_enabled("job", enabled=True)
     assert (resumed.failures_in_a_row, resumed.pause_note) == (0, None)
-    assert await ledger.failing.pause_failing() == ([], [])
+    assert await ledger.failing.pause_failing() == Paused()
 
 
 async def test_a_job_that_is_stopped_by_the_switch_is_left_until_it_goes_on(ledger: Ledger, clock: FakeClock) -> None:
     job = await ledger.create(policies=replace(ONCE, pause_after_failures=1))
     await _run(ledger, clock, job)
     await ledger.switch.pause()
-    assert await ledger.failing.pause_failing() == ([], [])
+    assert await ledger.failing.pause_failing() == Paused()
     await ledger.switch.resume()
-    assert await ledger.failing.pause_failing() == ([job.id], [])
+    assert await ledger.failing.pause_failing() == Paused([job.id])
 
 
 async def test_a_job_that_cannot_be_paused_keeps_none_of_the_others_going(ledger: Ledger, clock: FakeClock) -> None:
@@ -183,4 +183,4 @@ async def test_a_job_that_cannot_be_paused_keeps_none_of_the_others_going(ledger
     started = (await ledger.claim(clock.now(), *jobs)).started
     await ledger.record(*[ended(run, error="status 503") for run in started])
     await ledger.overwrite(jobs[0], policies={"pause_after_failures": 1, "overlap": "no overlap"})
-    assert await ledger.failing.pause_failing() == ([jobs[1].id], [])
+    assert await ledger.failing.pause_failing() == Paused([jobs[1].id])

@@ -25,9 +25,9 @@ async def test_a_delay_is_recorded_and_its_run_starts_not_before(ledger: Ledger,
     assert (run.state, claims.started) == (State.PENDING, [])
     assert (await ledger.row_of(job)).next_run == NOON + 2 * MINUTE
     clock.step(delay - SECOND)
-    assert await ledger.starts.start(ME, [queued(run)]) == []
+    assert (await ledger.starts.start(ME, [queued(run)])).begun == []
     clock.step(SECOND)
-    [started] = await ledger.starts.start(ME, [queued(run)])
+    [started] = (await ledger.starts.start(ME, [queued(run)])).begun
     assert started.call.scheduled_for == NOON + MINUTE
 
 

@@ -85,10 +85,18 @@ async def test_a_job_that_is_set_aside_waits_for_nothing_and_says_why(ledger: Le
 async def test_a_job_that_changed_meanwhile_is_not_set_aside(ledger: Ledger) -> None:
     job = await ledger.create()
     await ledger.patch("job", description="mended")
-    await ledger.rows.set_aside(job.id, 1, "can't be read")
-    await ledger.rows.set_aside(999, 1, "not there")
+    assert await ledger.rows.set_aside(job.id, 1, "can't be read")
+    assert await ledger.rows.set_aside(999, 1, "not there")
     row = await ledger.row_of(job)
     assert (row.problem, row.next_run) == (None, NOON + MINUTE)
+
+
+async def test_a_job_that_somebody_has_locked_is_set_aside_later(contended: Ledger) -> None:
+    job = await contended.create()
+    async with gate(contended.url, "SELECT FROM cron_jobs FOR UPDATE"):
+        assert not await contended.rows.set_aside(job.id, 1, "can't be read")
+    assert (await contended.row_of(job)).problem is None
+    assert await contended.rows.set_aside(job.id, 1, "can't be read")
 
 
 async def test_a_job_that_is_set_aside_twice_has_one_span(ledger: Ledger) -> None:

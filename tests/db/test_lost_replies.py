@@ -41,7 +41,7 @@ async def test_a_claim_whose_answer_is_lost_is_found_and_handed_back(
     assert owned.pop(run.id) == 1
     assert await ledger.replicas.hand_back(ME, {run.id: 1}) == 1
     assert states(await contended.runs_of(job)) == ["pending"]
-    [started] = await ledger.starts.start(ME, [queued(run)])
+    [started] = (await ledger.starts.start(ME, [queued(run)])).begun
     assert (started.call.attempt, started.fence) == (1, 2)
     assert [each for each, _ in (await ledger.claims.claim(ME, [candidate], slots)).moved] == [candidate]
 

@@ -79,7 +79,7 @@ async def test_a_claim_a_start_and_a_record_read_what_they_are_about(filled: Led
     with listening(filled.database) as sent:
         await filled.claims.claim(ME, [candidate], room_for(0))
         run = await filled.run_of(busy)
-        [started] = await filled.starts.start(ME, [queued(run)])
+        [started] = (await filled.starts.start(ME, [queued(run)])).begun
         await filled.record(ended(started))
     assert await read_whole(filled, sent) == []
     async with filled.database.read() as connection:

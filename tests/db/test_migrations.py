@@ -18,6 +18,8 @@ from tests.db.seed import ROWS, plant
 
 TABLES = {
     "alembic_version",
+    "api_keys",
+    "audit_log",
     "audits",
     "backfills",
     "calendars",

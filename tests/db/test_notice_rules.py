@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.db.runs import RunFilter
+from app.domain.claim import Paused
 from app.domain.clock import FakeClock
 from app.domain.errors import Conflict, InvalidEndpoint, InvalidInput, RefusedTarget
 from app.domain.job import JobDefinition
@@ -34,14 +35,14 @@ async def test_a_notice_calls_its_own_endpoint_by_the_default_policies(ledger: L
     policies = replace(TOLD, concurrency_key="key", delivery=Delivery.AT_MOST_ONCE, deadline_seconds=1.0)
     job = await ledger.create(policies=policies, method="PUT", headers={"X-Job": "yes"}, body="ours", timeout_seconds=7)
     clock.step(MINUTE)
-    [started] = await ledger.starts.start(ME, (await ledger.claim(clock.now(), job)).queued)
+    [started] = (await ledger.starts.start(ME, (await ledger.claim(clock.now(), job)).queued)).begun
     await ledger.record(ended(started, error="status 503"))
     [notice] = await notices_of(ledger, job)
-    assert await ledger.starts.start(ME, [queued(notice)]) == []  # that is the job's host
+    assert (await ledger.starts.start(ME, [queued(notice)])).begun == []  # that is the job's host
     [pending] = await ledger.starts.pending(10, [], timedelta())
     assert (pending.run_id, pending.host) == (notice.id, HOST)
     assert await ledger.starts.pending(10, [HOST], timedelta()) == []
-    [started] = await ledger.starts.start(ME, [pending])
+    [started] = (await ledger.starts.start(ME, [pending])).begun
     call = started.call
     assert (call.endpoint, call.method, call.headers) == (RULE.endpoint, "POST", {"X-Team": "ops"})
     assert (call.body, call.event, call.timeout_seconds) == (notice.call["body"], "failure", 30.0)
@@ -55,7 +56,7 @@ async def test_a_run_queued_for_another_host_is_not_started_beside_a_notice(ledg
     await run_job(ledger, clock, job)
     [notice] = await notices_of(ledger, job)
     run = await ledger.runs.trigger("job")
-    started = await ledger.starts.start(ME, [queued(notice, HOST), queued(run, "former.example:80")])
+    started = (await ledger.starts.start(ME, [queued(notice, HOST), queued(run, "former.example:80")])).begun
     assert [each.call.run_id for each in started] == [notice.id]
 
 
@@ -64,7 +65,7 @@ async def test_a_notice_is_tried_again_at_its_own_host(ledger: Ledger, clock: Fa
     await run_job(ledger, clock, job)
     for attempt in (1, 2, 3):
         [notice] = await notices_of(ledger, job)
-        [started] = await ledger.starts.start(ME, [queued(notice, HOST)])
+        [started] = (await ledger.starts.start(ME, [queued(notice, HOST)])).begun
         recorded = await ledger.records.record(ME, [ended(started, error="status 503")])
         assert [(run.run_id, run.host) for run in recorded.queued] == ([(notice.id, HOST)] if attempt < 3 else [])
         clock.step(MINUTE)
@@ -81,18 +82,18 @@ async def test_what_becomes_of_a_notice_is_no_fact_of_its_job(
     before = await ledger.row_of(job)
     clock.step(SECOND)
     [notice] = await notices_of(ledger, job)
-    [started] = await ledger.starts.start(ME, [queued(notice, HOST)])
+    [started] = (await ledger.starts.start(ME, [queued(notice, HOST)])).begun
     await ledger.record(ended(started, error=error))
     assert await ledger.row_of(job) == before
     assert await told_of(ledger, job) == ["failure"]
-    assert await ledger.failing.pause_failing() == ([], [])
+    assert await ledger.failing.pause_failing() == Paused()
 
 
 async def test_a_notice_keeps_no_run_waiting(ledger: Ledger, clock: FakeClock) -> None:
     job = await ledger.create(policies=TOLD)
     await run_job(ledger, clock, job)
     [notice] = await notices_of(ledger, job)
-    [_] = await ledger.starts.start(ME, [queued(notice, HOST)])
+    [_] = (await ledger.starts.start(ME, [queued(notice, HOST)])).begun
     clock.step(MINUTE)
     assert len((await ledger.claim(clock.now(), job)).started) == 1
 
@@ -109,7 +110,7 @@ async def test_a_notice_is_not_retried_as_a_run_of_its_job(ledger: Ledger, clock
     job = await ledger.create(policies=TOLD)
     await run_job(ledger, clock, job)
     [notice] = await notices_of(ledger, job)
-    [started] = await ledger.starts.start(ME, [queued(notice, HOST)])
+    [started] = (await ledger.starts.start(ME, [queued(notice, HOST)])).begun
     await ledger.record(ended(started))
     with pytest.raises(Conflict, match="is a notice"):
         await ledger.runs.retry(notice.id)

@@ -76,7 +76,7 @@ async def test_what_people_start_may_recover_a_job_and_never_fails_it(ledger: Le
 
 async def run_by_hand(ledger: Ledger, error: str | None) -> None:
     run = await ledger.runs.trigger("job")
-    [started] = await ledger.starts.start(ME, [queued(run)])
+    [started] = (await ledger.starts.start(ME, [queued(run)])).begun
     await ledger.record(ended(started, error=error))
 
 
@@ -190,7 +190,7 @@ async def test_a_notice_whose_replica_died_is_called_again_and_in_the_end_lost_i
     for _ in range(4):
         clock.step(SECOND)
         [notice] = await notices_of(ledger, job)
-        [_] = await ledger.starts.start(OTHER, [queued(notice, HOST)])
+        [_] = (await ledger.starts.start(OTHER, [queued(notice, HOST)])).begun
         await die(ledger, clock)
         fates += states(await notices_of(ledger, job))
     assert fates == ["pending", "pending", "pending", "lost"]

@@ -44,14 +44,14 @@ async def test_a_run_between_two_attempts_is_active(ledger: Ledger, clock: FakeC
     await minute(ledger, clock, job)
     assert states(await ledger.runs_of(job)) == ["pending", "skipped"]
     clock.step(60 * MINUTE)
-    [again] = await ledger.starts.start(ME, [queued((await ledger.runs_of(job))[0])])
+    [again] = (await ledger.starts.start(ME, [queued((await ledger.runs_of(job))[0])])).begun
     assert again.call.attempt == 2
 
 
 async def test_a_pending_run_is_skipped_when_its_turn_comes(ledger: Ledger, clock: FakeClock) -> None:
     job = await make_job(ledger, Overlap.SKIP)
     runs = await two_pending(ledger, clock, job)
-    [started] = await ledger.starts.start(ME, runs)
+    [started] = (await ledger.starts.start(ME, runs)).begun
     [first, second] = await ledger.runs_of(job)
     assert started.call.run_id == first.id
     assert (second.state, second.reason) == ("skipped", f"overlap: run {first.id} is active")
@@ -71,7 +71,7 @@ async def test_a_manual_run_ignores_overlap_and_counts_for_scheduled_ones(ledger
     [first] = (await minute(ledger, clock, job)).started
     clock.step(SECOND)
     manual = await ledger.runs.trigger("job")
-    assert len(await ledger.starts.start(ME, [queued(manual)])) == 1
+    assert len((await ledger.starts.start(ME, [queued(manual)])).begun) == 1
     await ledger.record(ended(first))
     await ledger.claim(clock.now() + MINUTE, job)
     clock.step(MINUTE - SECOND)
@@ -94,7 +94,7 @@ async def test_one_waits_in_the_queue_and_the_next_is_skipped(ledger: Ledger, cl
     assert await open_runs(ledger) == []
     await ledger.record(ended(first))
     assert await open_runs(ledger) == [queued(second)]
-    [started] = await ledger.starts.start(ME, [queued(second)])
+    [started] = (await ledger.starts.start(ME, [queued(second)])).begun
     assert started.call.run_id == second.id
     assert (await ledger.runs_of(job))[1].waiting_for is None
     assert not (await ledger.starts.opened(10, [])).waited_for
@@ -108,7 +108,7 @@ async def test_runs_that_are_held_up_go_on_one_at_a_time_oldest_first(ledger: Le
     for expected in (await ledger.runs_of(job))[1:]:
         await ledger.record(ended(running))
         assert await open_runs(ledger) == [queued(expected)]
-        [running] = await ledger.starts.start(ME, [queued(expected)])
+        [running] = (await ledger.starts.start(ME, [queued(expected)])).begun
 
 
 async def test_what_is_held_up_at_a_full_host_is_left_out(ledger: Ledger, clock: FakeClock) -> None:
@@ -131,7 +131,7 @@ async def test_a_newer_run_takes_over_once_the_call_is_cut(ledger: Ledger, clock
     await ledger.record(cut_off(first))
     [old, _] = await ledger.runs_of(job)
     assert (old.state, old.reason) == ("canceled", f"overlap: run {new.id} took over")
-    [started] = await ledger.starts.start(ME, await open_runs(ledger))
+    [started] = (await ledger.starts.start(ME, await open_runs(ledger))).begun
     assert started.call.run_id == new.id
 
 
@@ -171,9 +171,9 @@ async def test_what_is_caught_up_waits_for_the_job_and_is_never_skipped(ledger: 
     clock.step(10 * MINUTE)
     [fresh, *_] = (await ledger.claim(clock.now(), job)).started
     [caught_up] = await open_runs(ledger)
-    assert await ledger.starts.start(ME, [caught_up]) == []
+    assert (await ledger.starts.start(ME, [caught_up])).begun == []
     run = next(run for run in await ledger.runs_of(job) if run.trigger == Trigger.CATCH_UP)
     assert (run.state, run.waiting_for) == ("pending", f"job {job.uid}")
     await ledger.record(ended(fresh))
-    [started] = await ledger.starts.start(ME, await open_runs(ledger))
+    [started] = (await ledger.starts.start(ME, await open_runs(ledger))).begun
     assert started.call.run_id == run.id

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.claim import Starts
 from app.domain.clock import FakeClock
 from app.domain.policies import Delivery, Overlap, Policies
 from tests.db.building import (
@@ -33,12 +34,12 @@ async def test_of_two_runs_that_two_replicas_start_at_once_one_starts(
     job = await make_job(ledger, overlap)
     first, second = await two_pending(ledger, clock, job)
     both = await asyncio.gather(ledger.starts.start(ME, [first]), rival.starts.start(OTHER, [second]))
-    assert sorted(len(started) for started in both) == [0, 1]
+    assert sorted(len(starts.begun) for starts in both) == [0, 1]
     assert states(await ledger.runs_of(job)).count("running") == 1
 
 
 @pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.QUEUE, Overlap.CANCEL_PREVIOUS])
-async def test_a_start_that_waits_for_another_counts_it(
+async def test_a_start_that_meets_another_counts_it_afterwards(
     contended: Ledger, rival: Ledger, clock: FakeClock, overlap: Overlap
 ) -> None:
     job = await make_job(contended, overlap)
@@ -46,14 +47,16 @@ async def test_a_start_that_waits_for_another_counts_it(
     async with gate(contended.url, LAST_STEP) as held:
         one = asyncio.create_task(contended.starts.start(ME, [first]))
         await held.until_waiting(1)
-        two = asyncio.create_task(rival.starts.start(OTHER, [second]))
-        await held.until_waiting(2)
+        assert await rival.starts.start(OTHER, [second]) == Starts(busy=[second])
         await held.open()
-        assert (len(await one), len(await two)) == (1, 0)
+        assert len((await one).begun) == 1
+    assert await rival.starts.start(OTHER, [second]) == Starts()
     assert states(await contended.runs_of(job))[0] == "running"
 
 
-async def test_a_claim_that_waits_for_a_start_counts_it(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+async def test_a_claim_that_meets_a_start_counts_it_afterwards(
+    contended: Ledger, rival: Ledger, clock: FakeClock
+) -> None:
     job = await make_job(contended, Overlap.SKIP)
     await minute(contended, clock, job, room=0)
     first = await contended.run_of(job)
@@ -62,10 +65,10 @@ async def test_a_claim_that_waits_for_a_start_counts_it(contended: Ledger, rival
     async with gate(contended.url, LAST_STEP) as held:
         starting = asyncio.create_task(contended.starts.start(ME, [queued(first)]))
         await held.until_waiting(1)
-        claiming = asyncio.create_task(rival.claims.claim(OTHER, [candidate], room_for(1)))
-        await held.until_waiting(2)
+        assert (await rival.claims.claim(OTHER, [candidate], room_for(1))).busy == [candidate]
         await held.open()
-        assert (len(await starting), len((await claiming).started)) == (1, 0)
+        assert len((await starting).begun) == 1
+    assert (await rival.claims.claim(OTHER, [candidate], room_for(1))).started == []
     assert states(await contended.runs_of(job)) == ["running", "skipped"]
 
 
@@ -79,7 +82,7 @@ async def test_a_dead_replicas_run_goes_on_and_blocks_nothing_after_it(
     await minute(ledger, clock, job)
     await ledger.replicas.leave(ME)
     assert len(await ledger.replicas.bury(LEASE)) == 1
-    [again] = await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])
+    [again] = (await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(again), replica=OTHER)
     clock.step(MINUTE)
     assert len((await ledger.claim(clock.now(), job, replica=OTHER)).started) == 1
@@ -94,7 +97,7 @@ async def test_a_lost_run_blocks_nothing(ledger: Ledger, clock: FakeClock) -> No
     await ledger.replicas.leave(ME)
     await ledger.replicas.bury(LEASE)
     assert states(await ledger.runs_of(job)) == ["lost", "pending"]
-    assert len(await ledger.starts.start(OTHER, await open_runs(ledger))) == 1
+    assert len((await ledger.starts.start(OTHER, await open_runs(ledger))).begun) == 1
 
 
 @pytest.mark.parametrize("policies", [Policies(overlap=Overlap.ALLOW), Policies(concurrency_key="other")])
@@ -106,7 +109,7 @@ async def test_what_is_held_up_is_judged_anew_when_the_policies_change(
         await minute(ledger, clock, job)
     await ledger.patch("job", policies=policies)
     [found] = await ledger.starts.pending(10, [], timedelta(0))
-    started = await ledger.starts.start(ME, [found])
+    started = (await ledger.starts.start(ME, [found])).begun
     assert (len(started), states(await ledger.runs_of(job))[1]) == (
         (1, "running") if policies.overlap is Overlap.ALLOW else (0, "skipped")
     )
@@ -131,7 +134,7 @@ async def test_a_run_that_is_over_and_not_recorded_yet_is_active_no_more(ledger:
     clock.step(MINUTE)
     candidate = await ledger.candidate(job, clock.now())
     [third] = (await ledger.claims.claim(ME, [candidate], room_for(0), done={first.held, second.held})).queued
-    assert await ledger.starts.start(ME, [third], {(first.call.run_id, 2), second.held}) == []
+    assert (await ledger.starts.start(ME, [third], {(first.call.run_id, 2), second.held})).begun == []
     assert states(await ledger.runs_of(job)) == ["running", "running", "skipped"]
 
 

@@ -94,5 +94,5 @@ async def test_a_pause_is_made_for_the_version_that_was_seen(ledger: Ledger) -> 
 async def test_a_paused_job_is_triggered_and_its_run_is_called(ledger: Ledger) -> None:
     await paused(ledger)
     run = await ledger.runs.trigger("job")
-    assert len(await ledger.starts.start(ME, ledger.heard.queued[-1:])) == 1
+    assert len((await ledger.starts.start(ME, ledger.heard.queued[-1:])).begun) == 1
     assert run.state == "pending"

@@ -14,7 +14,9 @@ from app.db.runs import RunFilter
 from app.db.tables import ACTIVE
 from app.db.transaction import transaction
 from app.domain.backfill import BackfillRequest
+from app.domain.claim import Queued
 from app.domain.clock import FakeClock
+from app.service.limits import LimitService
 from tests.db.building import ME, MINUTE, NOON, Ledger, ended, opened, room_for
 from tests.db.plans import Node, Sent, explain, listening, most_read, touched
 from tests.servers.postgres import plain_dsn
@@ -70,11 +72,60 @@ async def test_a_backlog_does_not_slow_what_is_started_and_recorded(
     await _fill(admin, "pending")
     queued = await postgres.starts.pending(200, [], timedelta(0))
     with listening(postgres.database) as sent:
-        started = await postgres.starts.start(ME, queued)
+        started = (await postgres.starts.start(ME, queued)).begun
         await postgres.record(*[ended(run) for run in started])
     assert len(started) == 200
     for each in sent:
         assert most_read(await explain(admin, each)) <= 200, each[0]
+
+
+async def test_a_batch_from_a_long_queue_is_found_by_its_keys_in_a_table_that_has_just_grown(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    """Each day begins with one. What lies between the first and the last of the batch is not compared with each."""
+    await postgres.populate(100)
+    await ensure_partitions(postgres.database, [NOON])
+    await admin.execute(_BACKLOG.format(at=(NOON - timedelta(hours=3)).isoformat(), step=1000))
+    await admin.execute("ANALYZE job_runs")
+    await admin.execute(_BACKLOG.format(at=NOON.isoformat(), step=100))
+    clock.step(timedelta(hours=3))
+    found = await admin.fetch(_ONE_EACH, NOON)
+    queued = [Queued(row["id"], row["ledger_at"], "one.example:80") for row in found]
+    with listening(postgres.database) as sent:
+        started = (await postgres.starts.start(ME, queued)).begun
+        await postgres.record(*[ended(run) for run in started])
+    assert len(started) == 100
+    for each in sent:
+        assert most_read(await explain(admin, each)) <= 12_000, each[0]
+
+
+async def test_a_batch_is_found_by_its_keys_in_a_day_that_has_no_statistics(
+    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    """As each day is in its first minute."""
+    await postgres.populate(100)
+    await ensure_partitions(postgres.database, [NOON])
+    await admin.execute(_BACKLOG.format(at=NOON.isoformat(), step=100))
+    clock.step(timedelta(hours=3))
+    found = await admin.fetch(_ONE_EACH + "LIMIT 50", NOON)
+    queued = [Queued(row["id"], row["ledger_at"], "one.example:80") for row in found]
+    with listening(postgres.database) as sent:
+        started = (await postgres.starts.start(ME, queued)).begun
+        await postgres.record(*[ended(run) for run in started])
+    assert len(started) == 50
+    for each in sent:
+        assert most_read(await explain(admin, each)) <= 200, each[0]
+
+
+_BACKLOG = """
+INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
+SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', 'pending', at, 0
+FROM cron_jobs, (SELECT '{at}'::timestamptz + i * interval '1 second' AS at FROM generate_series(1, 10000, {step}) i) v
+"""
+_ONE_EACH = """
+SELECT DISTINCT ON (job_id) id, ledger_at FROM job_runs WHERE ledger_at > $1
+ORDER BY job_id, hashtext(job_id::text || ledger_at::text)
+"""
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
@@ -110,7 +161,7 @@ async def test_ten_thousand_runs_that_are_held_up_slow_nobody(postgres: Ledger, 
     await admin.execute("INSERT INTO limits VALUES ('a', 1, NULL, 0, now(), now(), now())")
     with listening(postgres.database) as sent:
         queued = await postgres.starts.pending(200, [], timedelta(0))
-        started = await postgres.starts.start(ME, queued)
+        started = (await postgres.starts.start(ME, queued)).begun
     assert len(started) > 0
     for each in sent:
         assert most_read(await explain(admin, each)) <= 400, each[0]
@@ -129,7 +180,30 @@ async def test_no_plan_is_kept_from_when_a_table_was_small(postgres_url: str, cl
             assert [row.statement for row in kept] == []
 
 
-_GENERIC = "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0 AND cardinality(parameter_types) > 0"
+_GENERIC = """
+SELECT statement FROM pg_prepared_statements
+WHERE generic_plans > 0 AND (cardinality(parameter_types) > 0 OR statement LIKE 'SELECT%job_runs%')
+"""
+
+
+async def test_what_is_asked_each_second_never_reads_the_day(postgres: Ledger, admin: asyncpg.Connection) -> None:
+    """When the day's first runs were counted, all of them were being called, and some held up."""
+    await _fill(admin, "running")
+    await admin.execute("UPDATE job_runs SET owner = $1", ME)
+    await admin.execute("UPDATE job_runs SET limit_key = 'db', waiting_for = 'limit:db' WHERE job_name LIKE 'job-49%'")
+    await admin.execute("ANALYZE job_runs")
+    await admin.execute("UPDATE job_runs SET state = 'succeeded', waiting_for = NULL")
+    limits = LimitService(postgres.database)
+    await limits.put("db", 1, None)
+    with listening(postgres.database) as sent:
+        await postgres.cancels.asked(ME)
+        await postgres.replicas.bury(timedelta(minutes=5))
+        await postgres.starts.opened(100, [])
+        await limits.get("db")
+    about_runs = [each for each in sent if "job_runs" in each[0]]
+    assert len(about_runs) == 5
+    for each in about_runs:
+        assert most_read(await explain(admin, each)) <= 10, each[0]
 
 
 async def test_one_run_is_looked_for_in_one_partition(
@@ -235,13 +309,14 @@ async def _one_minute(ledger: Ledger, clock: FakeClock) -> list[Sent]:
     with listening(ledger.database) as sent:
         claims = await ledger.claims.claim(ME, due, room_for(len(due) // 2))
         queued = await ledger.starts.pending(1000, [], timedelta(0))
-        started = await ledger.starts.start(ME, queued)
+        started = (await ledger.starts.start(ME, queued)).begun
         calls = claims.started + started
         assert len(calls) == len(due)
         await ledger.record(*[ended(run, excerpt="fine") for run in calls])
         await ledger.replicas.owned(ME)
         await ledger.replicas.beat(ME)
         await ledger.starts.time_out()
+        await ledger.starts.opened(10, [])
         await ledger.replicas.bury(timedelta(minutes=5))
         await ledger.rows.changed_since(NOON + timedelta(seconds=1))
         await ledger.runs.page(RunFilter(job_id=calls[0].call.job_id), None, 50)

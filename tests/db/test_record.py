@@ -66,7 +66,7 @@ async def test_a_failure_is_recorded(ledger: Ledger, clock: FakeClock) -> None:
 async def test_another_fence_is_discarded(ledger: Ledger, job: PersistedJob) -> None:
     first = await ledger.running(DUE, job)
     await ledger.record(cut_off(first))
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     before = await ledger.run_of(job)
     assert await ledger.record(ended(first)) == set()
     assert await ledger.run_of(job) == before
@@ -77,7 +77,7 @@ async def test_another_fence_is_discarded(ledger: Ledger, job: PersistedJob) -> 
 async def test_of_two_starts_in_one_batch_the_last_counts(ledger: Ledger, job: PersistedJob) -> None:
     first = await ledger.running(DUE, job)
     await ledger.record(cut_off(first))
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(second), ended(first, error="too late"))
     run, row = await ledger.run_of(job), await ledger.row_of(job)
     assert (run.state, run.error, row.last_error) == ("succeeded", None, None)
@@ -132,7 +132,7 @@ async def test_the_first_attempts_start_stays_the_runs_start(
     first = await ledger.running(DUE, job)
     await ledger.record(cut_off(first))
     clock.step(MINUTE)
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await ledger.record(ended(second))
     run = await ledger.run_of(job)
     assert (run.started_at, run.finished_at, run.error) == (DUE, DUE + MINUTE + SECOND, None)
@@ -168,6 +168,20 @@ async def test_a_delete_that_waits_for_a_cut_off_cancels_what_is_pending_then(
         await held.open()
         await asyncio.gather(recording, deleting)
     assert states(await contended.runs_of(job)) == ["canceled"]
+
+
+async def test_a_job_that_somebody_has_locked_holds_up_no_result_of_another(
+    contended: Ledger, clock: FakeClock
+) -> None:
+    jobs = [await contended.create(name) for name in ("a", "b")]
+    clock.step(MINUTE)
+    results = [ended(await contended.running(DUE, job)) for job in jobs]
+    async with gate(contended.url, f"SELECT FROM cron_jobs WHERE id = {jobs[0].id} FOR UPDATE"):
+        recorded = await contended.records.record(ME, results)
+    assert (list(recorded.states), recorded.busy) == ([results[1].started.call.run_id], results[:1])
+    assert [(await contended.run_of(job)).state for job in jobs] == ["running", "succeeded"]
+    assert (await contended.records.record(ME, recorded.busy)).busy == []
+    assert [(await contended.run_of(job)).state for job in jobs] == ["succeeded", "succeeded"]
 
 
 async def test_excerpts_are_kept_for_failures_and_for_the_last_success(ledger: Ledger, clock: FakeClock) -> None:

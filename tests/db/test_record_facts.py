@@ -104,6 +104,6 @@ async def test_the_attempt_that_ended_is_the_last_run(
     assert await _facts(ledger, job) == (None, None, None)
     clock.step(MINUTE)
     pending = (await ledger.runs_of(job))[2]
-    [again] = await ledger.starts.start(ME, [queued(pending)])
+    [again] = (await ledger.starts.start(ME, [queued(pending)])).begun
     await ledger.record(ended(again))
     assert await _facts(ledger, job) == (NOON + 4 * MINUTE, NOON + 4 * MINUTE + SECOND, None)

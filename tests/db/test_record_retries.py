@@ -35,7 +35,7 @@ async def _record(ledger: Ledger, *finished: Finished) -> Recorded:
 
 async def _again(ledger: Ledger, job: PersistedJob) -> Sequence[Started]:
     """Whoever tries to start the run now."""
-    return await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])
+    return (await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])).begun
 
 
 async def _set(ledger: Ledger, started: Started, **values: Any) -> None:
@@ -96,7 +96,7 @@ async def test_attempts_go_on_until_the_policy_has_none_left(ledger: Ledger, clo
         await _record(ledger, ended(started, error="status 503", began=clock.now()))
         due.append((await ledger.run_of(job)).due_at - clock.now())
         clock.step(MINUTE)
-        [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+        [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     recorded = await _record(ledger, ended(started, error="status 503", began=clock.now()))
     run = await ledger.run_of(job)
     assert due == [6 * SECOND, 11 * SECOND]
@@ -108,7 +108,7 @@ async def test_an_attempt_that_was_cut_off_is_not_counted(ledger: Ledger, clock:
     job, started = await _begun(ledger, clock, replace(EVEN, retry=Retry(max_attempts=2, jitter=False)))
     recorded = await _record(ledger, cut_off(started))
     assert recorded.queued == [Queued(started.call.run_id, DUE, "one.example:80", None)]
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await _record(ledger, ended(second, error="status 503"))
     run = await ledger.run_of(job)
     assert (run.state, run.attempt, run.failures) == ("pending", 2, 1)
@@ -128,7 +128,7 @@ async def test_the_policy_that_holds_is_the_one_of_the_attempts_start(ledger: Le
     assert (await ledger.run_of(job)).state == "pending"
     clock.step(MINUTE)
     runs = await ledger.runs_of(job)
-    [second] = await ledger.starts.start(ME, [queued(runs[0])])
+    [second] = (await ledger.starts.start(ME, [queued(runs[0])])).begun
     await _record(ledger, ended(second, error="status 503"))
     assert (await ledger.runs_of(job))[0].state == "failed"
 
@@ -152,7 +152,7 @@ async def test_the_deadline_holds_for_all_attempts_together(ledger: Ledger, cloc
     job, started = await _begun(ledger, clock, replace(EVEN, deadline_seconds=16))
     await _record(ledger, ended(started, error="status 503"))
     clock.step(6 * SECOND)
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     assert second.deadline_at == DUE + 16 * SECOND
     await _record(ledger, ended(second, error="status 503"))
     run = await ledger.run_of(job)
@@ -163,7 +163,7 @@ async def test_no_attempt_is_due_after_max_duration(ledger: Ledger, clock: FakeC
     job, started = await _begun(ledger, clock, Policies(retry=Retry(jitter=False, max_duration_seconds=16)))
     await _record(ledger, ended(started, error="status 503"))
     clock.step(6 * SECOND)
-    [second] = await ledger.starts.start(ME, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(ME, [queued(await ledger.run_of(job))])).begun
     await _record(ledger, ended(second, error="status 503"))
     run = await ledger.run_of(job)
     assert (run.state, run.reason, run.attempt) == ("failed", None, 2)

@@ -107,7 +107,7 @@ async def test_a_dead_replicas_run_is_pending_and_called_again(
     assert await _die(ledger, clock, survivor=OTHER) == 1
     run = await ledger.run_of(job)
     assert (run.state, run.owner, run.takeovers, run.due_at) == ("pending", None, 1, clock.now())
-    [second] = await ledger.starts.start(OTHER, [queued(run)])
+    [second] = (await ledger.starts.start(OTHER, [queued(run)])).begun
     assert (second.call.run_id, second.call.attempt, second.fence) == (first.call.run_id, 2, 2)
 
 
@@ -115,7 +115,7 @@ async def test_a_late_result_of_the_dead_is_discarded(ledger: Ledger, job: Persi
     first = await ledger.running(DUE, job)
     await _die(ledger, clock, survivor=OTHER)
     assert await ledger.record(ended(first)) == set()
-    [second] = await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])
+    [second] = (await ledger.starts.start(OTHER, [queued(await ledger.run_of(job))])).begun
     assert await ledger.record(ended(first)) == set()
     assert await ledger.record(ended(second), replica=OTHER) == {first.call.run_id}
     assert states(await ledger.runs_of(job)) == ["succeeded"]
@@ -128,7 +128,7 @@ async def test_a_run_that_outlives_three_replicas_is_lost_with_the_fourth(
     for attempt in (2, 3, 4):
         await _die(ledger, clock, survivor=OTHER)
         await ledger.replicas.join(UUID(int=attempt), "here")
-        [again] = await ledger.starts.start(UUID(int=attempt), [queued(await ledger.run_of(job))])
+        [again] = (await ledger.starts.start(UUID(int=attempt), [queued(await ledger.run_of(job))])).begun
         assert again.call.attempt == attempt
     assert await _die(ledger, clock, survivor=OTHER) == 1
     run = await ledger.run_of(job)
@@ -178,7 +178,7 @@ async def test_a_run_that_was_never_called_is_handed_back_with_its_attempt(
     run = await ledger.run_of(job)
     assert (run.state, run.owner, run.attempt, run.fence, run.takeovers) == ("pending", None, 0, 1, 0)
     assert run.due_at == DUE + MINUTE
-    [again] = await ledger.starts.start(ME, [queued(run)])
+    [again] = (await ledger.starts.start(ME, [queued(run)])).begun
     assert (again.call.attempt, again.fence) == (1, 2)
     assert await ledger.record(ended(started)) == set()
 
@@ -260,7 +260,7 @@ async def test_a_heartbeat_that_waits_for_a_death_comes_too_late(
         assert not await beating
 
 
-async def test_a_replica_that_dies_during_a_takeover_loses_no_run(
+async def test_a_job_that_somebody_has_locked_holds_up_no_takeover_of_another(
     contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     jobs = [await contended.create(name) for name in ("a", "b")]
@@ -270,12 +270,10 @@ async def test_a_replica_that_dies_during_a_takeover_loses_no_run(
         await contended.running(DUE, job, replica=replica)
     await contended.replicas.leave(ME)
     async with gate(contended.url, f"SELECT FROM cron_jobs WHERE id = {jobs[0].id} FOR UPDATE") as held:
-        burying = asyncio.create_task(rival.replicas.bury(LEASE))
-        await held.until_waiting(1)
         await contended.replicas.leave(OTHER)
+        assert len(await rival.replicas.bury(LEASE)) == 1
         await held.open()
-        await burying
-    await contended.replicas.bury(LEASE)
+    assert len(await contended.replicas.bury(LEASE)) == 1
     assert [(await contended.run_of(job)).state for job in jobs] == ["pending", "pending"]
     assert [(await contended.run_of(job)).takeovers for job in jobs] == [1, 1]
 
@@ -288,12 +286,16 @@ async def test_a_job_that_is_deleted_meanwhile_leaves_no_pending_run(
     clock.step(MINUTE)
     started = await contended.running(DUE, job)
     mine = {started.call.run_id: started.fence}
+
+    async def end() -> int:
+        replicas = rival.replicas
+        return len(await replicas.bury(LEASE)) if ending == "lost" else await replicas.hand_back(ME, mine)
+
     async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         deleting = asyncio.create_task(contended.jobs.delete("job"))
         await held.until_waiting(1)
-        replicas = rival.replicas
-        returning = asyncio.create_task(replicas.bury(LEASE) if ending == "lost" else replicas.hand_back(ME, mine))
-        await held.until_waiting(2)
+        assert await end() == 0
         await held.open()
-        await asyncio.gather(deleting, returning)
+        await deleting
+    assert await end() == 1
     assert states(await contended.runs_of(job)) == [ending]

@@ -39,7 +39,7 @@ async def test_it_is_a_new_run_for_the_same_instant(ledger: Ledger, clock: FakeC
     assert (again.scheduled_for, again.ledger_at, again.due_at) == (NOON + MINUTE, *[NOON + 31 * MINUTE] * 2)
     assert (await ledger.runs.get(old)).state is State.FAILED
     assert [(run.run_id, run.host) for run in ledger.heard.queued[-1:]] == [(again.id, "one.example:80")]
-    [started] = await ledger.starts.start(ME, [queued(again)])
+    [started] = (await ledger.starts.start(ME, [queued(again)])).begun
     assert (started.call.scheduled_for, started.call.trigger) == (NOON + MINUTE, Trigger.RETRY)
     await ledger.record(ended(started))
     assert [run.state for run in await ledger.runs_of(job)] == ["failed", "succeeded"]
@@ -50,7 +50,7 @@ async def test_it_calls_the_job_as_it_is_now(ledger: Ledger, clock: FakeClock) -
     await ledger.patch("job", endpoint="http://two.example/new", enabled=False)
     again = await ledger.runs.retry(old)
     assert again.job_version == 2
-    [started] = await ledger.starts.start(ME, [queued(again, "two.example:80")])
+    [started] = (await ledger.starts.start(ME, [queued(again, "two.example:80")])).begun
     assert started.call.endpoint == "http://two.example/new"
 
 

@@ -47,7 +47,7 @@ async def test_a_change_settles_what_was_due(ledger: Ledger, clock: FakeClock, c
         ("pending", "schedule", 1),
     ]
     assert [each.run_id for each in ledger.heard.queued] == [run.id for run in runs[3:]]
-    started = await ledger.starts.start(ME, ledger.heard.queued)
+    started = (await ledger.starts.start(ME, ledger.heard.queued)).begun
     assert [each.call.run_id for each in started] == [runs[4].id]  # what is caught up waits for what is active
     await every_instant_is_accounted_for(ledger, job, minutes(NOON + MINUTE, 5))
 
@@ -56,7 +56,7 @@ async def test_what_was_settled_runs_by_the_new_version(ledger: Ledger, clock: F
     job = await ledger.create()
     clock.step(MINUTE)
     await ledger.patch("job", endpoint="http://one.example/new")
-    [started] = await ledger.starts.start(ME, ledger.heard.queued)
+    [started] = (await ledger.starts.start(ME, ledger.heard.queued)).begun
     assert started.call.run_id == occurrence_id(job.uid, NOON + MINUTE)
     assert started.call.endpoint == "http://one.example/new"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.domain.claim import Queued
+from app.domain.claim import Queued, Starts
 from app.domain.clock import FakeClock
 from app.domain.job import PersistedJob
 from app.domain.policies import Misfire, Policies
@@ -45,7 +45,7 @@ async def pending_job(ledger: Ledger, clock: FakeClock) -> PersistedJob:
 
 async def test_a_start_takes_a_pending_run(ledger: Ledger, waiting: PersistedJob, clock: FakeClock) -> None:
     clock.step(SECOND)
-    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])
+    [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])).begun
     run = await ledger.run_of(waiting)
     assert (run.state, run.owner, run.fence, run.attempt) == ("running", ME, 1, 1)
     assert run.started_at == started.started_at == DUE + SECOND
@@ -57,10 +57,10 @@ async def test_a_start_takes_a_pending_run(ledger: Ledger, waiting: PersistedJob
 async def test_each_start_raises_the_fence_and_the_attempt(
     ledger: Ledger, waiting: PersistedJob, clock: FakeClock
 ) -> None:
-    [first] = await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])
+    [first] = (await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])).begun
     await ledger.record(cut_off(first))
     clock.step(MINUTE)
-    [second] = await ledger.starts.start(OTHER, [queued(await ledger.run_of(waiting))])
+    [second] = (await ledger.starts.start(OTHER, [queued(await ledger.run_of(waiting))])).begun
     run = await ledger.run_of(waiting)
     assert (second.fence, second.call.attempt) == (run.fence, run.attempt) == (2, 2)
     assert (run.owner, run.error) == (OTHER, None)
@@ -71,7 +71,7 @@ async def test_each_start_raises_the_fence_and_the_attempt(
 async def test_a_run_starts_once(ledger: Ledger, rival: Ledger, waiting: PersistedJob) -> None:
     run = queued(await ledger.run_of(waiting))
     both = await asyncio.gather(ledger.starts.start(ME, [run]), rival.starts.start(OTHER, [run]))
-    assert sorted(len(started) for started in both) == [0, 1]
+    assert sorted(len(starts.begun) for starts in both) == [0, 1]
     assert (await ledger.run_of(waiting)).fence == 1
 
 
@@ -80,7 +80,7 @@ async def test_a_start_calls_the_current_version(ledger: Ledger, waiting: Persis
         "job",
         lambda job: replace(job.definition(), endpoint="http://one.example/new", method="PUT", headers={"A": "b"}),
     )
-    [started] = await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])
+    [started] = (await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])).begun
     call = started.call
     assert (call.endpoint, call.method, call.headers, call.job_version) == (
         "http://one.example/new",
@@ -96,25 +96,25 @@ async def test_a_run_whose_job_calls_another_host_now_is_left_for_that_host(
 ) -> None:
     known = queued(await ledger.run_of(waiting))
     await ledger.jobs.edit("job", lambda job: replace(job.definition(), endpoint="http://two.example:81/hook"))
-    assert await ledger.starts.start(ME, [known]) == []
+    assert (await ledger.starts.start(ME, [known])).begun == []
     assert (await ledger.run_of(waiting)).state == "pending"
     [found] = await ledger.starts.pending(10, [], NO_WAIT)
     assert found == replace(known, host="two.example:81")
-    assert len(await ledger.starts.start(ME, [found])) == 1
+    assert len((await ledger.starts.start(ME, [found])).begun) == 1
 
 
 async def test_a_run_that_is_not_due_yet_is_not_started(
     ledger: Ledger, waiting: PersistedJob, clock: FakeClock
 ) -> None:
     clock.step(-JUST)
-    assert await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))]) == []
+    assert (await ledger.starts.start(ME, [queued(await ledger.run_of(waiting))])).begun == []
     assert await ledger.starts.pending(10, [], NO_WAIT) == []
 
 
 async def test_a_run_of_a_deleted_job_is_canceled_and_not_started(ledger: Ledger, waiting: PersistedJob) -> None:
     known = queued(await ledger.run_of(waiting))
     await ledger.jobs.delete("job")
-    assert await ledger.starts.start(ME, [known]) == []
+    assert (await ledger.starts.start(ME, [known])).begun == []
     assert await ledger.starts.pending(10, [], NO_WAIT) == []
     run = await ledger.run_of(waiting)
     assert (run.state, run.reason, run.finished_at, run.fence) == ("canceled", "deleted", DUE, 0)
@@ -122,7 +122,7 @@ async def test_a_run_of_a_deleted_job_is_canceled_and_not_started(ledger: Ledger
 
 async def test_a_run_that_nobody_knows_is_not_started(ledger: Ledger, waiting: PersistedJob) -> None:
     run = queued(await ledger.run_of(waiting))
-    assert await ledger.starts.start(ME, [Queued(ME, run.ledger_at, run.host)]) == []
+    assert (await ledger.starts.start(ME, [Queued(ME, run.ledger_at, run.host)])).begun == []
 
 
 async def test_a_manual_run_of_a_paused_job_is_started(ledger: Ledger, clock: FakeClock) -> None:
@@ -130,7 +130,7 @@ async def test_a_manual_run_of_a_paused_job_is_started(ledger: Ledger, clock: Fa
     clock.step(SECOND)
     run = await ledger.runs.trigger("job")
     [found] = await ledger.starts.pending(10, [], NO_WAIT)
-    [started] = await ledger.starts.start(ME, [found])
+    [started] = (await ledger.starts.start(ME, [found])).begun
     assert (started.call.run_id, started.call.trigger, started.call.scheduled_for) == (run.id, "manual", NOON + SECOND)
     assert states(await ledger.runs_of(job)) == ["running"]
 
@@ -176,11 +176,11 @@ async def test_a_run_that_another_holds_is_passed_over(contended: Ledger, clock:
     job = await pending_job(contended, clock)
     run = queued(await contended.run_of(job))
     async with gate(contended.url, "SELECT FROM job_runs FOR UPDATE"):
-        assert await contended.starts.start(ME, [run]) == []
-    assert len(await contended.starts.start(ME, [run])) == 1
+        assert (await contended.starts.start(ME, [run])).begun == []
+    assert len((await contended.starts.start(ME, [run])).begun) == 1
 
 
-async def test_a_start_that_waits_for_a_delete_finds_the_run_canceled(
+async def test_a_start_that_meets_a_delete_finds_the_run_canceled_afterwards(
     contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     job = await pending_job(contended, clock)
@@ -188,9 +188,8 @@ async def test_a_start_that_waits_for_a_delete_finds_the_run_canceled(
     async with gate(contended.url, "LOCK TABLE job_versions IN SHARE MODE") as held:
         deleting = asyncio.create_task(rival.jobs.delete("job"))
         await held.until_waiting(1)
-        starting = asyncio.create_task(contended.starts.start(ME, [run]))
-        await held.until_waiting(2)
+        assert await contended.starts.start(ME, [run]) == Starts(busy=[run])
         await held.open()
         await deleting
-        assert await starting == []
+    assert await contended.starts.start(ME, [run]) == Starts()
     assert states(await contended.runs_of(job)) == ["canceled"]

@@ -207,7 +207,7 @@ async def test_two_that_start_the_jobs_at_once_skip_no_instant(
     assert (await contended.row_of(job)).next_run == started + SECOND
 
 
-async def test_a_stop_that_waits_for_a_claim_settles_nothing_twice(
+async def test_a_claim_that_meets_a_stop_settles_nothing_twice(
     contended: Ledger, rival: Ledger, clock: FakeClock
 ) -> None:
     job = await contended.create()
@@ -216,11 +216,10 @@ async def test_a_stop_that_waits_for_a_claim_settles_nothing_twice(
     async with gate(contended.url, "LOCK TABLE job_spans IN SHARE MODE") as held:
         stopping = asyncio.create_task(rival.switch.pause())
         await held.until_waiting(1)
-        claiming = asyncio.create_task(contended.claims.claim(ME, [candidate], roomy()))
-        await held.until_waiting(2)
+        assert (await contended.claims.claim(ME, [candidate], roomy())).busy == [candidate]
         await held.open()
         await stopping
-    assert (await claiming).stale == [candidate]
+    assert (await contended.claims.claim(ME, [candidate], roomy())).stale == [candidate]
     assert states(await contended.runs_of(job)) == ["pending"]
     await every_instant_is_accounted_for(contended, job, [NOON + MINUTE])
 

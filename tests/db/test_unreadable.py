@@ -104,5 +104,5 @@ async def test_a_run_that_is_pending_of_it_does_not_stop_those_of_others(
     await ledger.patch("sound", description="new")
     await ledger.overwrite(broken, **column)
     runs = [queued(await ledger.run_of(job)) for job in (broken, sound)]
-    found = await ledger.starts.start(broken.uid, runs)
+    found = (await ledger.starts.start(broken.uid, runs)).begun
     assert runs[1].run_id in [started.call.run_id for started in found]

@@ -101,6 +101,6 @@ async def test_the_stop_switch_stops_a_replica_that_has_not_heard_of_it(replica:
     await replica.pass_time(10)
     assert len(replica.target.calls) == 2
     await other.switch.resume()
-    await replica.pass_time(COMPARE, step=1)
+    await replica.pass_time(COMPARE)
     assert replica.target.calls[-1].scheduled_for == NOON + 42 * SECOND
     await every_instant_is_accounted_for(replica.ledger, job, [NOON + n * SECOND for n in range(1, 43)])

@@ -148,12 +148,13 @@ async def test_a_job_whose_runs_are_never_called_in_time_pauses_itself_too(
     database_url: str, clock: FakeClock, server: ServerClock
 ) -> None:
     policies = Policies(overlap=Overlap.ALLOW, deadline_seconds=1, pause_after_failures=3)
+    await clock.advance(0.25 * SECOND)  # lest each look at what is too late meets the claim of the next
     async with running(database_url, clock, server, target=FakeTarget(holding=True), concurrency=1) as replica:
         await replica.create("hog", "@manual")
         await replica.runs.trigger("hog")
         await replica.target.wait_for(1)
         job = await replica.create(schedule="* * * * * *", policies=policies)
-        await replica.pass_time(8)
+        await replica.pass_time(8, step=0.25)
         assert not (await replica.ledger.row_of(job)).enabled
         failed = states(await replica.ledger.runs_of(job)).count("failed")
         assert replica.results.uncalled == [(State.FAILED, Trigger.SCHEDULE)] * failed

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from app.domain.claim import Claims, Finished, Held, Queued, Recorded, Started
+from app.domain.claim import Claims, Finished, Held, Queued, Recorded, Started, Starts
 from app.domain.entries import Due, EntryMap
 from app.scheduler.cancellations import CANCELED
 from app.scheduler.dispatcher import GRACE
@@ -186,9 +186,9 @@ class SimReplica:
         self.memory.told |= set(await self._world.ledger.pauses.end_due())
 
     async def pause_failing(self) -> None:
-        paused, queued = await self._world.ledger.failing.pause_failing()
-        self.memory.told |= set(paused)
-        self._enqueue(queued)
+        paused = await self._world.ledger.failing.pause_failing()
+        self.memory.told |= set(paused.jobs)
+        self._enqueue(paused.queued)
 
     async def drain(self) -> None:
         """Shut down in an orderly way, no call being given the time to end."""
@@ -245,6 +245,7 @@ class SimReplica:
         entries = {(each.entry.job.id, each.entry.job.version): each.entry for each in due}
         follow = [(won, won.plan.next) for won in claims.won] + [*claims.moved]
         follow += [(early, early.plan.first) for early in claims.early] + [(stale, None) for stale in claims.stale]
+        follow += [(busy, busy.plan.first) for busy in claims.busy]
         for candidate, waits_for in follow:
             self.memory.entries.advance(entries[candidate.job.id, candidate.job.version], waits_for)
         self.memory.told |= {stale.job.id for stale in claims.stale}
@@ -257,15 +258,16 @@ class SimReplica:
         for run in claims.started if claims else ():
             self.memory.slots.release(run.host)
 
-    def _started(self, replica: UUID, batch: Sequence[Queued], started: Sequence[Started]) -> None:
-        self._launch(replica, started)
-        ours = {run.call.run_id for run in started}
+    def _started(self, replica: UUID, batch: Sequence[Queued], starts: Starts) -> None:
+        self._launch(replica, starts.begun)
+        ours = {run.call.run_id for run in starts.begun}
         self._release([run for run in batch if run.run_id not in ours])
         for run in batch:
-            self.memory.queue.pop(run.run_id, None)
+            if run not in starts.busy:
+                self.memory.queue.pop(run.run_id, None)
 
     def _recorded(self, batch: Sequence[Finished], recorded: Recorded) -> None:
-        told = {each.started.held for each in batch}
+        told = {each.started.held for each in batch} - {each.started.held for each in recorded.busy}
         self.memory.results = [each for each in self.memory.results if each.started.held not in told]
         self._enqueue(recorded.queued)
 

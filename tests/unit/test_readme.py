@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from app.api.needs import NEEDS
 from app.api.openapi import document
 from app.config import settings_table
+from app.domain.access import Scope
 from app.domain.job import DayRule, DstGap, DstOverlap
 from app.domain.recurrence import RESOLUTION
 from app.domain.schedule import parse
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 SCHEDULES = (ROOT / "docs/schedules.md").read_text("utf-8")
 TARGETS = (ROOT / "docs/targets.md").read_text("utf-8")
+ACCESS = (ROOT / "docs/access.md").read_text("utf-8")
 OPERATE = (ROOT / "docs/operate.md").read_text("utf-8")
 
 OPTIONS: dict[str, type[Any]] = {"day_rule": DayRule, "dst_gap": DstGap, "dst_overlap": DstOverlap}
@@ -50,6 +53,15 @@ def test_the_readme_has_every_setting() -> None:
     assert between(README, "settings") == [wanted], (
         f"Put this between <!-- settings --> and <!-- /settings --> in README.md:\n{wanted}"
     )
+
+
+def test_the_document_of_access_has_what_every_operation_needs() -> None:
+    rows = ["| scope | operations |", "|---|---|"]
+    for scope in Scope:
+        named = [f"`{operation}`" for operation, needed in NEEDS.items() if needed is scope]
+        rows.append(f"| `{scope}` | {', '.join(named)} |")
+    wanted = "\n".join(rows)
+    assert between(ACCESS, "scopes") == [wanted], f"Put this between its marks in docs/access.md:\n{wanted}"
 
 
 def test_the_document_of_targets_has_every_line_of_the_table() -> None:

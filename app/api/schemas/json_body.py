@@ -7,6 +7,8 @@ import json
 from app.api.schemas.text import fault, sound
 
 MAX_DEPTH = 64
+LEAST, GREATEST = -(2**63), 2**64 - 1
+"""Of numbers: databases tell 1e300 as an integer of 301 digits."""
 MAX_BYTES = 256 * 1024
 
 
@@ -35,6 +37,8 @@ def _check_parts(value: object) -> None:
         for item in level:
             if isinstance(item, str):
                 sound(item)
+            elif isinstance(item, int | float) and (item < LEAST or item > GREATEST):
+                raise fault("number", "Holds a number beyond 64 bits", "Send it as a string.")
             elif isinstance(item, list):
                 below += item
             elif isinstance(item, dict):

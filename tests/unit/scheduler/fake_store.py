@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Queued, Recorded, Slots, Started
+from app.domain.claim import Candidate, Claims, Finished, Held, Opened, Paused, Queued, Recorded, Slots, Started, Starts
 from app.domain.clock import Clock
 from app.domain.entries import JobRow
 from app.domain.errors import StoreUnavailable
@@ -20,7 +20,8 @@ from app.domain.run import Call, State, Trigger
 class FakeStore:
     """`before` and `after` hold what a method, by its name, is to raise before or after it did its work, once each.
 
-    A method named in `held` waits until its event is set, its work done and not told yet.
+    The jobs of `busy_runs` are locked by somebody else. A method named in `held` waits until its event is set, its work
+    done and not told yet.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -29,12 +30,14 @@ class FakeStore:
         self.hosts: dict[int, str] = {}
         self.pending_runs: list[Queued] = []
         self.held_up: list[Queued] = []
+        self.busy_runs: set[UUID] = set()
+        self.locked_jobs: set[int] = set()
         self.gates_open = False
         self.owners: dict[UUID, tuple[UUID, int]] = {}
         self.recorded: list[Finished] = []
         self.returned: list[dict[UUID, int]] = []
         self.set_asides: list[tuple[int, str]] = []
-        self.failing: list[int] = []
+        self.failing = Paused()
         self.timed_out = Recorded()
         self.expired = Recorded()
         self.joined: list[UUID] = []
@@ -81,10 +84,13 @@ class FakeStore:
         async with self._doing("waiting"):
             return {key: (self.jobs[key].version, self.jobs[key].next_run) for key in ids if key in self.jobs}
 
-    async def set_aside(self, job_id: int, version: int, problem: str) -> None:  # noqa: ARG002  # the port's
+    async def set_aside(self, job_id: int, version: int, problem: str) -> bool:  # noqa: ARG002  # the port's
         async with self._doing("set_aside"):
+            if job_id in self.locked_jobs:
+                return False
             self.set_asides.append((job_id, problem))
             del self.jobs[job_id]
+            return True
 
     async def claim(
         self,
@@ -108,14 +114,17 @@ class FakeStore:
         replica: UUID,
         queued: Sequence[Queued],
         done: Collection[Held] = (),  # noqa: ARG002  # the port's
-    ) -> list[Started]:
+    ) -> Starts:
         async with self._doing("start"):
+            busy = [run for run in queued if run.run_id in self.busy_runs]
+            queued = [run for run in queued if run not in busy]
             held_up = [run for run in self.held_up if self.gates_open]
-            found = [run for run in queued if run in self.pending_runs or run in held_up]
+            asked = {run.run_id for run in queued}
+            found = [run for run in (*self.pending_runs, *held_up) if run.run_id in asked]
             for run in found:
                 (self.pending_runs if run in self.pending_runs else self.held_up).remove(run)
                 self.owners[run.run_id] = replica, 1
-            return [started(run.run_id, run.ledger_at, run.host) for run in found]
+            return Starts([started(run.run_id, run.ledger_at, run.host) for run in found], busy)
 
     async def pending(self, limit: int, full_hosts: Collection[str], overdue: timedelta) -> list[Queued]:  # noqa: ARG002  # all are
         async with self._doing("pending"):
@@ -126,9 +135,11 @@ class FakeStore:
         limit: int,
         full_hosts: Collection[str],
         crowded_hosts: Collection[str] = (),  # noqa: ARG002  # nothing here is caught up
+        passed_over: Collection[UUID] = (),
     ) -> Opened:
         async with self._doing("opened"):
             runs = [run for run in self.held_up if self.gates_open and run.host not in full_hosts]
+            runs = [run for run in runs if run.run_id not in passed_over]
             return Opened(runs[:limit], waited_for=bool(self.held_up))
 
     async def expire(self) -> Recorded:
@@ -145,9 +156,11 @@ class FakeStore:
     async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:
         """Every outcome ends its run; what was cut off is pending again."""
         async with self._doing("record"):
+            busy = [each for each in finished if each.started.call.run_id in self.busy_runs]
+            finished = [each for each in finished if each not in busy]
             held = [each for each in finished if self.owners.get(each.started.call.run_id, (replica,))[0] == replica]
             self.recorded += held
-            return Recorded({each.started.call.run_id: _state(each) for each in held})
+            return Recorded({each.started.call.run_id: _state(each) for each in held}, busy=busy)
 
     async def asked(self, replica: UUID) -> set[Held]:  # noqa: ARG002  # the port's
         async with self._doing("asked"):
@@ -158,10 +171,10 @@ class FakeStore:
             ended, self.resumed = self.resumed, []
             return ended
 
-    async def pause_failing(self) -> tuple[list[int], list[Queued]]:
+    async def pause_failing(self) -> Paused:
         async with self._doing("pause_failing"):
-            paused, self.failing = self.failing, []
-            return paused, []
+            paused, self.failing = self.failing, Paused()
+            return paused
 
     async def join(self, replica: UUID, hostname: str, version: str, role: Role) -> None:  # noqa: ARG002  # the port's
         async with self._doing("join"):

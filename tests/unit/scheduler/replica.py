@@ -24,7 +24,7 @@ from tests.db.building import Ledger
 from tests.unit.scheduler.building import pass_time
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 13
+LOOPS = 14
 
 
 class ServerClock:
@@ -115,8 +115,12 @@ class Replica:
         values = {"endpoint": "http://one.example/hook"} | more
         return await self.jobs.create(JobDefinition(name=name, schedule=schedule, **values))
 
-    async def pass_time(self, seconds: float, step: float = 1) -> None:
-        """For a replica that is alone with its clock; calls that answer at once have ended too."""
+    async def pass_time(self, seconds: float, step: float = 0.5) -> None:
+        """For a replica that is alone with its clock; calls that answer at once have ended too.
+
+        Results are recorded a little after their calls. In steps of whole seconds, in which jobs are due, each would be
+        recorded at the moment of the next claim, which may find its job locked.
+        """
         await pass_time(self.clock, seconds, LOOPS, step)
 
     async def sees(self, versions: dict[int, int]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -49,6 +50,50 @@ async def test_what_is_early_by_the_databases_clock_is_tried_again_without_spinn
     assert (early, rig.store.calls.count("time")) == (1, looked + 1)
     await pass_time(rig.clock, 0.01, LOOPS, step=0.005)
     await rig.target.wait_for(1)
+
+
+async def test_a_job_that_is_locked_is_tried_again_soon(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = rig.store.claim
+
+    async def locked(*arguments: object) -> Claims:
+        monkeypatch.setattr(rig.store, "claim", claim)
+        return Claims(busy=list(arguments[1]))  # type: ignore[call-overload]
+
+    monkeypatch.setattr(rig.store, "claim", locked)
+    rig.put(job(1))
+    await rig.start()
+    assert (rig.next_of(1), rig.store.calls.count("claim")) == (NOON, 0)
+    await pass_time(rig.clock, 0.04, LOOPS, step=0.01)
+    assert rig.store.calls.count("claim") == 0
+    await pass_time(rig.clock, 0.01, LOOPS, step=0.01)
+    assert rig.called_at() == [NOON]
+
+
+async def test_a_job_that_stays_locked_is_tried_less_and_less_often(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[float] = []
+
+    async def locked(*arguments: object) -> Claims:
+        tried.append(rig.clock.monotonic())
+        return Claims(busy=list(arguments[1]))  # type: ignore[call-overload]
+
+    monkeypatch.setattr(rig.store, "claim", locked)
+    rig.put(job(1))
+    await rig.start()
+    await pass_time(rig.clock, 5, LOOPS, step=0.05)
+    pauses = [round(after - before, 3) for before, after in pairwise(tried)]
+    assert pauses[0] == 0.05
+    assert pauses[-1] == pytest.approx(1, abs=0.06)
+    assert len(pauses) < 15
+
+
+async def test_a_job_that_can_not_be_set_aside_just_now_is_tried_again(rig: Rig) -> None:
+    rig.put(job(1, NOON, "every now and then"))
+    rig.store.locked_jobs = {1}
+    await rig.start()
+    assert (rig.store.set_asides, rig.next_of(1)) == ([], NOON)
+    rig.store.locked_jobs = set()
+    await pass_time(rig.clock, 0.05, LOOPS, step=0.05)
+    assert [job_id for job_id, _ in rig.store.set_asides] == [1]
 
 
 async def test_a_claim_that_failed_gives_its_entries_back(rig: Rig) -> None:

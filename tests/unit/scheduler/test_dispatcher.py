@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from uuid import UUID
 
+from app.scheduler.looper import BUSY_PAUSE
 from tests.unit.scheduler.building import ONE, SECOND, THREE, TWO, pass_time, queued, turns
 from tests.unit.scheduler.fake_store import away
 from tests.unit.scheduler.rig import ALONE, Rig
@@ -13,6 +14,33 @@ async def test_a_run_that_is_queued_is_started_at_once(rig: Rig) -> None:
     rig.enqueue((1, ONE))
     assert [call.run_id.int for call in await rig.target.wait_for(1)] == [1]
     assert (rig.clock.monotonic(), rig.doubts) == (0, 0)
+
+
+async def test_a_run_whose_job_is_locked_is_tried_again_soon_and_holds_up_no_other(rig: Rig) -> None:
+    rig.store.busy_runs = {UUID(int=1)}
+    rig.enqueue((1, ONE), (2, ONE))
+    await rig.target.wait_for(1)
+    await rig.settled()
+    assert (rig.called(), rig.slots.free, rig.store.calls.count("start")) == ([2], 4, 1)
+    rig.store.busy_runs = set()
+    await pass_time(rig.clock, BUSY_PAUSE, ALONE, step=0.01)
+    await rig.settled()
+    assert rig.called() == [2, 1]
+
+
+async def test_runs_whose_job_is_locked_hide_no_others_that_are_pending(rig: Rig) -> None:
+    rig.store.pending_runs = [queued(number, host) for number, host in enumerate((ONE, ONE, TWO, TWO, THREE))]
+    rig.store.busy_runs = {UUID(int=number) for number in range(4)}
+    await pass_time(rig.clock, 2, ALONE, step=0.1)
+    assert rig.called() == [4]
+
+
+async def test_runs_whose_job_is_locked_hide_no_others_that_were_held_up(rig: Rig) -> None:
+    rig.store.gates_open = True
+    rig.store.held_up = [queued(number, host) for number, host in enumerate((ONE, ONE, TWO, TWO, THREE))]
+    rig.store.busy_runs = {UUID(int=number) for number in range(4)}
+    await pass_time(rig.clock, 3, ALONE, step=0.1)
+    assert rig.called() == [4]
 
 
 async def test_a_host_that_is_full_holds_none_of_the_other_places(rig: Rig) -> None:

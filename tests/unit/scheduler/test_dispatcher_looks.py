@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from uuid import UUID
+
+import pytest
 
 from app.domain.claim import Recorded
 from app.domain.clock import FakeClock
 from app.domain.run import State, Trigger
-from app.scheduler.dispatcher import GRACE, LINGER, LOOK_EVERY
+from app.scheduler.dispatcher import GRACE, LINGER, LONGEST_REST, LOOK_EVERY, REST
+from app.scheduler.looper import BUSY_PAUSE
 from tests.unit.scheduler.building import NOON, ONE, SECOND, THREE, TWO, pass_time, queued, turns
 from tests.unit.scheduler.fake_store import FakeStore
 from tests.unit.scheduler.fake_target import FakeTarget
@@ -115,6 +119,36 @@ async def test_deadlines_are_looked_at_each_second_with_places_or_without(rig: R
     seen = rig.store.calls.count("expire")
     await pass_time(rig.clock, 3 * LOOK_EVERY, ALONE)
     assert rig.store.calls.count("expire") == seen + 3
+
+
+async def test_what_is_too_late_and_held_by_others_is_looked_at_again_soon(rig: Rig) -> None:
+    for expired, again in ((Recorded(more=True), 1), (Recorded(), 0)):
+        rig.store.expired = expired
+        await pass_time(rig.clock, LOOK_EVERY, ALONE)
+        seen = rig.store.calls.count("expire")
+        await pass_time(rig.clock, 2 * BUSY_PAUSE, ALONE, step=BUSY_PAUSE)
+        assert rig.store.calls.count("expire") == seen + again
+
+
+@pytest.mark.parametrize(("takes", "between"), [(0.5, (1 + REST) * 0.5), (1, 1 + LONGEST_REST)])
+async def test_a_look_that_takes_long_is_made_the_less_often(clock: FakeClock, takes: float, between: float) -> None:
+    asked: list[float] = []
+
+    class Slow(FakeStore):
+        async def pending(self, limit: int, full_hosts: object, overdue: object) -> list[object]:  # type: ignore[override]  # noqa: ARG002  # the port's
+            await clock.advance(takes * SECOND)
+            asked.append(clock.monotonic())
+            return []
+
+    rig = Rig(clock, Slow(clock), FakeTarget())
+    await rig.start()
+    await pass_time(clock, 10, ALONE, step=0.5)
+    assert {later - sooner for sooner, later in pairwise(asked)} == {between}
+    seen = len(asked)
+    rig.dispatcher.look_now()
+    await turns()
+    assert len(asked) == seen + 1
+    await rig.dispatcher.loop.stop()
 
 
 async def test_what_is_past_its_deadline_is_told(rig: Rig) -> None:

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
 from app.domain.clock import FakeClock
 from app.domain.replica import Peer, Vitals
-from app.domain.run import State, Trigger
 from app.scheduler.leases import Lease
 from tests.unit.scheduler.building import OTHER, SECOND, pass_time
 from tests.unit.scheduler.fake_store import FakeStore, away
@@ -21,16 +19,12 @@ class Told:
     def __init__(self) -> None:
         self.peers: list[list[Peer]] = []
         self.lost = 0
-        self.taken: list[tuple[State, Trigger]] = []
 
     async def vitals(self) -> Vitals:
         return Vitals(in_flight=3)
 
     def on_lost(self) -> None:
         self.lost += 1
-
-    def on_taken(self, became: list[tuple[State, Trigger]]) -> None:
-        self.taken += became
 
 
 @pytest.fixture
@@ -45,7 +39,6 @@ def lease_of(store: FakeStore, clock: FakeClock, told: Told, seconds: float = LE
         "web-1",
         seconds,
         on_lost=told.on_lost,
-        on_taken=told.on_taken,
         on_peers=told.peers.append,
         vitals=told.vitals,
     )
@@ -200,30 +193,6 @@ async def test_a_replica_that_cannot_join_again_holds_no_lease_meanwhile(
     assert (told.lost > 0, lease.held()) == (True, False)
     await pass_time(clock, 2, LOOPS)
     assert lease.held()
-
-
-async def test_runs_of_the_dead_are_told(lease: Lease, store: FakeStore, clock: FakeClock, told: Told) -> None:
-    await start(lease)
-    await clock.block_until(LOOPS)
-    assert told.taken == []
-    store.buried = [(State.PENDING, Trigger.SCHEDULE), (State.LOST, Trigger.MANUAL)]
-    await pass_time(clock, 2, LOOPS)
-    assert told.taken[:2] == store.buried
-
-
-async def test_it_buries_by_its_own_lease(clock: FakeClock, told: Told) -> None:
-    asked: list[timedelta] = []
-
-    class Burying(FakeStore):
-        async def bury(self, lease: timedelta) -> list[tuple[State, Trigger]]:
-            asked.append(lease)
-            return []
-
-    lease = lease_of(Burying(clock), clock, told, 7)
-    await start(lease)
-    await clock.block_until(LOOPS)
-    assert asked == [timedelta(seconds=7)]
-    await stop(lease)
 
 
 async def test_each_heartbeat_tells_how_it_is_and_hears_who_is_there(

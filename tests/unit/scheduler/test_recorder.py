@@ -52,6 +52,68 @@ async def recorder(store: FakeStore, clock: FakeClock, watched: Watched) -> Asyn
     await recording.loop.stop()
 
 
+async def test_a_result_whose_job_is_locked_is_recorded_later_and_holds_up_no_other(
+    recorder: Recorder, store: FakeStore, clock: FakeClock, watched: Watched
+) -> None:
+    first, second = finished(1), finished(2)
+    store.busy_runs = {first.started.call.run_id}
+    recorder.put(first)
+    recorder.put(second)
+    await pass_time(clock, LINGER, 1, step=LINGER)
+    assert (watched.kept, watched.dropped, recorder.holds()) == ([second], [], {first.started.held})
+    store.busy_runs = set()
+    await pass_time(clock, LINGER, 1, step=LINGER)
+    assert (watched.kept, recorder.holds()) == ([second, first], set())
+
+
+async def test_a_jobs_results_stay_in_their_order(recorder: Recorder, store: FakeStore, clock: FakeClock) -> None:
+    first, second, other = finished(1), finished(2), finished(3)
+    job = first.started.call.job_id
+    second = replace(second, started=replace(second.started, call=replace(second.started.call, job_id=job)))
+    other = replace(other, started=replace(other.started, call=replace(other.started.call, job_id=UUID(int=9))))
+    store.held["record"] = asyncio.Event()
+    store.busy_runs = {first.started.call.run_id}
+    recorder.put(first)
+    await clock.advance(LINGER * SECOND)
+    await store.until_called("record")
+    recorder.put(second)
+    recorder.put(other)
+    store.held.pop("record").set()
+    await clock.block_until(1)
+    store.busy_runs = set()
+    await pass_time(clock, 2 * LINGER, 1, step=LINGER)
+    assert store.recorded == [other, first, second]
+
+
+async def test_a_flush_is_patient_with_who_has_locked_a_job(
+    recorder: Recorder, store: FakeStore, clock: FakeClock
+) -> None:
+    await recorder.loop.stop()
+    store.busy_runs = {finished(1).started.call.run_id}
+    recorder.put(finished(1))
+    flushing = asyncio.create_task(recorder.flush())
+    await clock.block_until(1)
+    store.busy_runs = set()
+    await clock.advance(LINGER * SECOND)
+    await flushing
+    assert (recorder.holds(), store.calls.count("record")) == (set(), 2)
+
+
+async def test_a_flush_gives_up_after_a_while(clock: FakeClock) -> None:
+    class Locked(FakeStore):
+        async def record(self, replica: UUID, finished: Sequence[Finished]) -> Recorded:  # noqa: ARG002  # none is
+            return Recorded(busy=list(finished))
+
+    locked = Recorder(Locked(clock), lambda: ME, clock, Watched())
+    locked.put(finished(1))
+    flushing = asyncio.create_task(locked.flush())
+    for _ in range(60):
+        await clock.advance(LINGER * SECOND)
+        await turns()
+    with pytest.raises(StoreUnavailable, match="1 results"):
+        await flushing
+
+
 async def test_results_wait_a_moment_for_company(recorder: Recorder, store: FakeStore, clock: FakeClock) -> None:
     for number in range(1, 4):
         recorder.put(finished(number))

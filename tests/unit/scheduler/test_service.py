@@ -93,7 +93,7 @@ async def test_runs_that_were_taken_over_are_looked_for_at_once(
     await service.start()
     await clock.block_until(LOOPS)
     store.pending_runs = [queued(7)]
-    service.lease._on_taken([])
+    service.burials._on_taken([])
     await target.wait_for(1)
     assert clock.monotonic() == 0
 
@@ -104,7 +104,7 @@ async def test_a_run_that_was_lost_with_its_replica_may_pause_its_job_at_once(
     await service.start()
     await clock.block_until(LOOPS)
     seen = store.calls.count("pause_failing")
-    service.lease._on_taken([(State.LOST, Trigger.SCHEDULE)])
+    service.burials._on_taken([(State.LOST, Trigger.SCHEDULE)])
     await store.until_called("pause_failing", seen + 1)
     assert clock.monotonic() == 0
 
@@ -120,7 +120,7 @@ async def test_runs_that_no_call_ended_are_counted_once_each(
 
     service = SchedulerService(ports_of(store, target), Options(), clock, Counting())
     service.runs_ended([(State.CANCELED, Trigger.MANUAL)])
-    service.lease._on_taken([(State.LOST, Trigger.SCHEDULE), (State.PENDING, Trigger.CATCH_UP)])
+    service.burials._on_taken([(State.LOST, Trigger.SCHEDULE), (State.PENDING, Trigger.CATCH_UP)])
     service.dispatcher._on_timed_out(Recorded(became=[(State.FAILED, Trigger.RETRY), (State.PENDING, Trigger.MANUAL)]))
     ended = [(State.CANCELED, Trigger.MANUAL), (State.LOST, Trigger.SCHEDULE), (State.FAILED, Trigger.RETRY)]
     assert counted == ended

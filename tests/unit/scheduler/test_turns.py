@@ -103,6 +103,16 @@ async def test_what_is_another_job_by_then_is_for_the_claim_to_tell(rig: Rig, ot
     assert await rig.take(NOON + SECOND) == [others.name]
 
 
+async def test_what_was_locked_by_another_is_looked_at_before_it_is_tried_again(rig: Rig, mine: JobRow) -> None:
+    rig.turns.meet(BOTH)
+    rig.put(mine)
+    [due] = rig.entries.due(NOON, 10)
+    rig.entries.defer(due, NOON + SECOND)
+    rig.store.jobs[mine.id] = replace(mine, next_run=NOON + MINUTE)
+    assert await rig.take(NOON + SECOND) == []
+    assert rig.entries.next_wakeup() == NOON + MINUTE
+
+
 async def test_it_steps_in_before_the_next_is_due(rig: Rig, others: JobRow) -> None:
     rig.turns.meet(BOTH)
     rig.put(replace(others, recurrence=job(1, NOON, "* * * * * *").recurrence))

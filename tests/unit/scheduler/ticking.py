@@ -49,6 +49,7 @@ class Rig:
             self.dispatcher,
             commits,
             self.observer,
+            self.time,
             self.reread.extend,
         )
         self.turns = Turns(self.entries, store, lambda: ME, 1)

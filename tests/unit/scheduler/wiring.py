@@ -6,7 +6,7 @@ from app.scheduler.ports import Ports
 from tests.unit.scheduler.fake_store import FakeStore
 from tests.unit.scheduler.fake_target import FakeTarget
 
-LOOPS = 13
+LOOPS = 14
 
 
 def ports_of(store: FakeStore, target: FakeTarget) -> Ports:

@@ -1,0 +1,115 @@
+"""The route of every operation: who calls is known, and may do this, before anything of the request is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.nearby import address_of, is_nearby, network_of
+from app.api.needs import NEEDS, NOBODY_ASKED, PROBES
+from app.api.rate import Buckets
+from app.domain.access import Caller, Scope
+from app.domain.acting import Actor, acting
+from app.domain.errors import Forbidden, IdentityUnavailable, StoreUnavailable, TooManyRequests, Unauthenticated
+from app.service.access import SEND, AccessService, check
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Guarded(APIRoute):
+    """Raises KeyError as it is made where nobody has said what its operation needs."""
+
+    def get_route_handler(self) -> Handler:
+        handle, operation = self.handler(), str(self.operation_id)
+        if operation in PROBES:
+            return handle
+        if operation in NOBODY_ASKED:
+            return _limited(handle)
+        scope = NEEDS[operation]
+
+        async def guarded(request: Request) -> Response:
+            if operation in request.app.state.open_operations:
+                return await _limited(handle)(request)
+            request.state.caller = caller = await _admitted(request, scope)
+            with acting(_actor(request, caller)):
+                return await handle(request)
+
+        return guarded
+
+    def handler(self) -> Handler:
+        """What is done once the caller may do it."""
+        return super().get_route_handler()
+
+
+def caller_of(request: Request) -> Caller | None:
+    """None for an operation that asks nobody."""
+    return getattr(request.state, "caller", None)
+
+
+async def is_still_admitted(request: Request, operation: str) -> bool:
+    """For an answer that goes on: false once the key no longer allows it. Nobody is sent away while none can say."""
+    try:
+        await _allowed(request, NEEDS[operation])
+    except (Unauthenticated, Forbidden):
+        return False
+    except (StoreUnavailable, IdentityUnavailable):
+        until = request.state.caller.expires_at
+        return until is None or datetime.now(UTC) < until
+    return True
+
+
+def _actor(request: Request, caller: Caller) -> Actor:
+    """The address is that of the connection, or what a proxy that is trusted says."""
+    return Actor(caller.id, caller.name, address_of(request), request.scope.get("request_id"))
+
+
+async def _admitted(request: Request, scope: Scope) -> Caller:
+    """Who is served without a key, on the machine itself, is not counted. Raises TooManyRequests too."""
+    access: AccessService = request.app.state.services.access
+    if "Authorization" in request.headers or not is_nearby(request) or not await access.asks_nobody():
+        _count_address(request)
+    caller = await _allowed(request, scope)
+    if caller.id is not None:
+        _take(request.app.state.by_key, caller.id, f"{caller.name} may send")
+    return caller
+
+
+async def _allowed(request: Request, scope: Scope) -> Caller:
+    access: AccessService = request.app.state.services.access
+    told = _bearer(request) if access.required else None  # a proxy that asks for passwords passes them on
+    caller = await access.caller(told, nearby=is_nearby(request))
+    check(caller, scope)
+    return caller
+
+
+def _limited(handle: Handler) -> Handler:
+    async def limited(request: Request) -> Response:
+        _count_address(request)
+        return await handle(request)
+
+    return limited
+
+
+def _count_address(request: Request) -> None:
+    """Raises TooManyRequests."""
+    _take(request.app.state.by_address, network_of(request), "One address may send")
+
+
+def _take(buckets: Buckets, who: str, may: str) -> None:
+    if seconds := buckets.wait(who):
+        raise TooManyRequests(f"{may} {buckets.rate:g} requests a second to this replica.", seconds=seconds)
+
+
+def _bearer(request: Request) -> str | None:
+    """RFC 6750, 2.1. Raises Unauthenticated for another scheme."""
+    told = request.headers.get("Authorization")
+    if told is None:
+        return None
+    scheme, _, key = told.partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("Authorization is not of the scheme Bearer.", remedy=SEND)
+    return key.strip()

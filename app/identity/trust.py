@@ -1,0 +1,41 @@
+"""Which tokens of which identity provider count, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain.access import Scope
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Those of public keys: what verifies a token can't make one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """`scopes` names what each value of the claim allows; where it is empty, values are scopes themselves."""
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    claim: str
+    scopes: Mapping[str, frozenset[Scope]]
+
+
+def read_scopes(text: str) -> dict[str, frozenset[Scope]]:
+    """`platform-admins=admin developers=jobs:read,jobs:write`. Raises ValueError."""
+    found: dict[str, frozenset[Scope]] = {}
+    for each in text.split():
+        value, equals, named = each.partition("=")
+        if not equals or not value:
+            raise ValueError(f"{each} is not value=scope,scope")
+        found[value] = frozenset(Scope(scope) for scope in named.split(","))
+    return found
+
+
+def read_algorithms(text: str) -> tuple[str, ...]:
+    """Raises ValueError."""
+    chosen = tuple(text.replace(",", " ").split())
+    if not chosen or not set(chosen) <= set(ALGORITHMS):
+        raise ValueError(f"choose among {', '.join(ALGORITHMS)}")
+    return chosen
