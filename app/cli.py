@@ -20,6 +20,7 @@ from app.domain.errors import CronledgerError, ReleaseTooOld, StoreUnavailable
 from app.domain.instants import rfc3339
 from app.key_commands import keys
 from app.logs import configure_logs
+from app.secret_commands import secrets
 
 main = typer.Typer(
     name="cronledger",
@@ -29,6 +30,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
 )
 main.add_typer(keys)
+main.add_typer(secrets)
 
 OPENAPI = Path("openapi/openapi.json")
 GRACEFUL_SECONDS = 3

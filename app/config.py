@@ -16,7 +16,9 @@ from app.target.address import Targets
 from app.target.proxy import read_proxy
 from app.target.reach import Reach
 from app.target.rule import read_rules
+from app.target.signature import read_signing_keys
 from app.target.tls import trusting
+from app.vault.sealer import read_keys
 
 _EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # compared, not bound
 
@@ -72,6 +74,18 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
         description="The HTTP proxy through which all calls go: http://user:password@host:port. It looks names up, and "
         "must itself refuse where they may not lead",
+    )
+    secret_keys: str = Field(
+        default="",
+        repr=False,
+        description="Keys by which secrets and credentials are encrypted in the database: the first encrypts, all "
+        "decrypt. `cronledger secrets new-key` prints one",
+    )
+    signing_keys: str = Field(
+        default="",
+        repr=False,
+        description="Keys that sign the calls of jobs without `signing` (Standard Webhooks), two while one takes the "
+        "other's place. `cronledger secrets new-signing-key` prints one",
     )
     ca_bundle: str = Field(
         default="",
@@ -168,6 +182,18 @@ class Settings(BaseSettings):
     @classmethod
     def _is_proxy(cls, text: str) -> str:
         read_proxy(text)
+        return text
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _encrypt(cls, text: str) -> str:
+        read_keys(text)
+        return text
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _sign(cls, text: str) -> str:
+        read_signing_keys(text)
         return text
 
     @field_validator("ca_bundle")

@@ -51,18 +51,23 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.keys import KeyService, bootstrap
 from app.service.known_keys import KnownKeys
+from app.service.known_secrets import KnownSecrets
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
 from app.service.recompute import recompute
 from app.service.replicas import ReplicaService
+from app.service.revealing import Revealer
 from app.service.runs import RunService
+from app.service.secrets import SecretService
 from app.service.services import Services
 from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.signals import chained
-from app.target.caller import HttpTarget
+from app.target.caller import HttpTarget, Reveal, as_it_is
 from app.target.proxy import read_proxy
+from app.target.signature import read_signing_keys
 from app.target.tls import trusting
+from app.vault.sealer import Sealer, read_keys
 
 _log = structlog.get_logger()
 
@@ -96,11 +101,12 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     """Migrate, start, and when it ends drain. Raises StoreUnavailable where there is no database to start with."""
     await asyncio.to_thread(migrate.upgrade, settings.database_url)
     database = connect(settings.database_url, pool=settings.database_pool)
-    target = build_target(settings)
+    secrets = build_secrets(settings, database)
+    target = build_target(settings, Revealer(secrets.known, SystemClock()))
     metrics = Metrics()
     redis = RedisCoordinator(settings.redis_url, settings.redis_prefix, SystemClock()) if settings.redis_url else None
     scheduler = build_scheduler(settings, database, target, metrics, redis)
-    services = build_services(settings, database, scheduler)
+    services = build_services(settings, database, scheduler, secrets)
     metrics.watch(scheduler)
     await target.open()
     try:
@@ -126,7 +132,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
         await database.close()
 
 
-def build_target(settings: Settings) -> HttpTarget:
+def build_target(settings: Settings, reveal: Reveal = as_it_is) -> HttpTarget:
     return HttpTarget(
         settings.reach,
         SystemClock(),
@@ -134,7 +140,14 @@ def build_target(settings: Settings) -> HttpTarget:
         tls=trusting(settings.ca_bundle) if settings.ca_bundle else None,
         proxy=read_proxy(settings.egress_proxy),
         public_url=settings.reached_at,
+        reveal=reveal,
+        signing_keys=read_signing_keys(settings.signing_keys),
     )
+
+
+def build_secrets(settings: Settings, database: Database) -> SecretService:
+    sealer = Sealer(read_keys(settings.secret_keys))
+    return SecretService(database, sealer, KnownSecrets(database, sealer, SystemClock()))
 
 
 def build_scheduler(
@@ -175,14 +188,19 @@ def build_scheduler(
     return SchedulerService(ports, options, SystemClock(), observer)
 
 
-def build_services(settings: Settings, database: Database, scheduler: SchedulerService) -> Services:
+def build_services(
+    settings: Settings, database: Database, scheduler: SchedulerService, secrets: SecretService
+) -> Services:
     known = KnownKeys(database, SystemClock())
     return Services(
         database=database,
         access=AccessService(known, tokens=build_tokens(settings), required=settings.auth == "on"),
         keys=KeyService(database, known),
         audit=AuditLog(database),
-        jobs=JobService(database, scheduler, settings.reach, reachable=settings.reached_at is not None),
+        secrets=secrets,
+        jobs=JobService(
+            database, scheduler, settings.reach, sealer=secrets.sealer, reachable=settings.reached_at is not None
+        ),
         limits=LimitService(database),
         replicas=ReplicaService(database),
         runs=RunService(database, scheduler),

@@ -27,6 +27,7 @@ from app.api import (
     runs,
     scheduler,
     schedules,
+    secrets,
     spans,
     stats,
     versions,
@@ -51,7 +52,8 @@ _DESCRIPTION = (
 
 
 _OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
-_ROUTES = (*_OF_JOBS, calendars, limits, schedules, forecast, stats, events, scheduler, replicas, entries, keys, audit)
+_OF_REPLICAS = (events, scheduler, replicas, entries)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, secrets, forecast, stats, *_OF_REPLICAS, keys, audit)
 
 
 class Api(FastAPI):

@@ -28,6 +28,7 @@ TAGS = [
     {"name": "Forecast", "description": "What comes next, over all jobs."},
     {"name": "Events", "description": "What happens, as it happens: a stream that can be resumed on any replica."},
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
+    {"name": "Secrets", "description": "Values that calls carry and nobody reads: told once, named by jobs."},
     {"name": "Keys", "description": "API keys: who may use this API, and for what."},
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]

@@ -17,6 +17,7 @@ Kind = Literal[
     "calendars",
     "limits",
     "keys",
+    "secrets",
     "audit",
     "runs",
     "spans",

@@ -60,6 +60,10 @@ def key_path(request: Request, key_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/keys/{key_id}"
 
 
+def secret_path(request: Request, name: str) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/secrets/{quote(name, safe='')}"
+
+
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
 

@@ -30,6 +30,7 @@ class Kind(Enum):
     RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
     CALENDAR_NOT_FOUND = ("calendar-not-found", 404, "No such calendar", "There is no calendar named holidays.")
     LIMIT_NOT_FOUND = ("limit-not-found", 404, "No such limit", "There is no limit for the key warehouse.")
+    SECRET_NOT_FOUND = ("secret-not-found", 404, "No such secret", "There is no secret named billing-token.")
     KEY_NOT_FOUND = (
         "key-not-found",
         404,
@@ -57,6 +58,12 @@ class Kind(Enum):
         409,
         "The calendar is in use",
         "The job nightly-report names the calendar holidays.",
+    )
+    SECRET_IN_USE = (
+        "secret-in-use",
+        409,
+        "The secret is in use",
+        "The secret billing-token is carried by the calls of nightly-report.",
     )
     REQUEST_IN_FLIGHT = (
         "request-in-flight",
@@ -93,6 +100,7 @@ class Kind(Enum):
     )
     UNKNOWN_TIMEZONE = ("unknown-timezone", 422, "The time zone is unknown", "There is no time zone 'Berlin'.")
     UNKNOWN_CALENDAR = ("unknown-calendar", 422, "The calendar is unknown", "There is no calendar named holidays.")
+    UNKNOWN_SECRET = ("unknown-secret", 422, "The secret is unknown", "auth: there is no secret named billing-token.")
     INVALID_CALENDAR = (
         "invalid-calendar",
         422,

@@ -64,6 +64,8 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         timeout_seconds=job.timeout_seconds,
         max_redirects=policies.max_redirects,
         success=policies.success,
+        auth=policies.auth,
+        signing=policies.signing,
         callback_token=None if policies.async_completion is None else new_token(),
     )
     return Started(

@@ -25,6 +25,8 @@ from app.db.recovery import RecoveryRepository
 from app.db.replica_rows import ReplicaRows
 from app.db.retention import RetentionRepository
 from app.db.runs import RunRepository
+from app.db.sealed import SealedRepository
+from app.db.secrets import SecretRepository
 from app.db.spans import SpanRepository
 from app.db.stats import StatsRepository
 from app.db.switch import SwitchRepository
@@ -49,6 +51,8 @@ class Transaction:
         self.switch = SwitchRepository(connection)
         self.replicas = ReplicaRows(connection)
         self.api_keys = ApiKeyRepository(connection)
+        self.secrets = SecretRepository(connection)
+        self.sealed = SealedRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.history = HistoryRepository(connection)
         self.audit_log = AuditLogRepository(connection, database.now)

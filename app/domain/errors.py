@@ -36,6 +36,10 @@ class UnknownCalendar(InvalidInput):
     """There is no calendar of this name for a job to leave out."""
 
 
+class UnknownSecret(InvalidInput):
+    """There is no secret of this name for a call to carry."""
+
+
 class InvalidCalendar(InvalidInput):
     """The file is not a calendar that can be read."""
 
@@ -89,6 +93,10 @@ class LimitNotFound(NotFound):
     """There is no limit for this key."""
 
 
+class SecretNotFound(NotFound):
+    """There is no secret of this name."""
+
+
 class KeyNotFound(NotFound):
     """There is no API key with this id."""
 
@@ -113,6 +121,10 @@ class CalendarInUse(Conflict):
     """There are jobs that leave out what this calendar names."""
 
 
+class SecretInUse(Conflict):
+    """There are jobs whose calls carry this secret."""
+
+
 class RequestInFlight(Conflict):
     """The request that was sent with this key before is still being carried out."""
 
@@ -127,6 +139,14 @@ class VersionMismatch(CronledgerError):
 
 class RefusedTarget(CronledgerError):
     """The address may not be called from here."""
+
+
+class SecretUnreadable(CronledgerError):
+    """It was encrypted with a key that CRONLEDGER_SECRET_KEYS does not have."""
+
+
+class UnsendableSecret(CronledgerError):
+    """Its value can't be sent where the call is to carry it."""
 
 
 class IdentityUnavailable(CronledgerError):

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.policies import Policies
+from app.domain.secret import HeaderValue
 
 
 class DayRule(StrEnum):
@@ -50,7 +51,7 @@ class JobDefinition:
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, HeaderValue] = field(default_factory=dict)
     body: Any = None
     timeout_seconds: float = 30.0
     starts_at: datetime | None = None

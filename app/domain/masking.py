@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from app.domain.secret import HeaderValue, secret_name
+
 MASK = "***"
 _CREDENTIAL = re.compile(
     r"auth|cookie|credential|passw|pwd|secret|signature|token|passphrase|bearer|jwt"
@@ -31,6 +33,17 @@ def masked(value: Any) -> Any:  # noqa: ANN401  # whatever JSON holds
         if isinstance(value, str) and value[:8].lower().startswith(("http://", "https://"))
         else value
     )
+
+
+def masked_headers(headers: Mapping[str, HeaderValue]) -> dict[str, HeaderValue]:
+    """What may be told: secrets by their names, credentials not at all."""
+    return {name: MASK if _is_hidden(name, value) else value for name, value in headers.items()}
+
+
+def _is_hidden(name: str, value: HeaderValue) -> bool:
+    if isinstance(value, str):
+        return bool(value) and is_credential(name)
+    return secret_name(value) is None
 
 
 def _masked_url(url: str) -> str:

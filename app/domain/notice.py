@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.domain.instants import rfc3339
 from app.domain.run import State
+from app.domain.secret import HeaderValue
 
 
 class Event(StrEnum):
@@ -29,7 +30,7 @@ class Notify:
 
     on: tuple[Event, ...]
     endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, HeaderValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app.domain.auth import Auth
 from app.domain.exclude import Exclude
 from app.domain.notice import Notify
 from app.domain.retry import Retry
@@ -55,7 +56,7 @@ class AsyncCompletion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """Each with the default that stands for a row that says nothing."""
+    """Each with the default that stands for a row that says nothing. `signing` names the secrets that sign."""
 
     overlap: Overlap = Overlap.SKIP
     max_queued: int = 1
@@ -73,3 +74,5 @@ class Policies:
     async_completion: AsyncCompletion | None = None
     notify: tuple[Notify, ...] = ()
     keep_runs: int | None = None
+    auth: Auth | None = None
+    signing: tuple[str, ...] = ()

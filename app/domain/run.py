@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,6 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.attempt import Timing
+from app.domain.auth import Auth
+from app.domain.secret import HeaderValue
 from app.domain.success import Success
 
 
@@ -85,6 +88,7 @@ class Call:
     """One attempt of a run as the target is to see it; every attempt of a run carries the same `run_id`.
 
     With a `callback_token` the target may answer 202, and say later what became of it. `event` is what a notice tells.
+    Secrets are named, or sealed: what is sent is `app.domain.revealed.Revealed`.
     """
 
     run_id: UUID
@@ -96,13 +100,15 @@ class Call:
     attempt: int
     endpoint: str
     method: str
-    headers: dict[str, str]
+    headers: Mapping[str, HeaderValue]
     body: Any
     timeout_seconds: float
     max_redirects: int = 0
     success: Success = field(default_factory=Success)
     callback_token: str | None = None
     event: str | None = None
+    auth: Auth | None = None
+    signing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,12 @@ from app.service.exclusions import exclusions_of, hold_calendars
 from app.service.hooks import NoScheduler, SchedulerHooks
 from app.service.pauses import awake, pause
 from app.service.rules import COMPUTED_UNDER
+from app.service.sealing import encrypted, hold_secrets, secrets_of, unmasked
 from app.service.settle import settle
 from app.service.validation import checked, require_future, require_no_callback
 from app.target.endpoint import host_key
 from app.target.reach import Reach
+from app.vault.sealer import WITHOUT_KEYS, Sealer
 
 Edit = Callable[[PersistedJob], JobDefinition]
 """From the job as it is, locked, to what it is to be."""
@@ -36,29 +38,31 @@ Edit = Callable[[PersistedJob], JobDefinition]
 class JobService:
     """Raises the errors of `domain.errors`; `if_version` is the version that the caller saw, or None for any.
 
-    `reachable` says whether targets can call this service back, `rehearses` whether nothing of what it does stays.
+    `sealer` encrypts credentials, `reachable` says whether targets can call this service back, `rehearses` whether
+    nothing of what it does stays.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what is known once for all jobs
         self,
         database: Database,
         hooks: SchedulerHooks,
         reach: Reach,
         *,
+        sealer: Sealer = WITHOUT_KEYS,
         reachable: bool = True,
         rehearses: bool = False,
     ) -> None:
         self._database = database
         self._hooks = hooks
         self._reach = reach
+        self._sealer = sealer
         self._reachable = reachable
         self.rehearses = rehearses
 
     def rehearsal(self) -> JobService:
         """One that does all the same, and of which nothing stays."""
-        return JobService(
-            self._database.rehearsal(), NoScheduler(), self._reach, reachable=self._reachable, rehearses=True
-        )
+        database, hooks = self._database.rehearsal(), NoScheduler()
+        return JobService(database, hooks, self._reach, sealer=self._sealer, reachable=self._reachable, rehearses=True)
 
     async def get(self, name: str) -> PersistedJob:
         async with reading(self._database) as tx:
@@ -69,7 +73,7 @@ class JobService:
             return await tx.jobs.page(filters, after, limit)
 
     async def create(self, definition: JobDefinition, *, zone_given: bool = True) -> PersistedJob:
-        definition = self._checked(definition, zone_given=zone_given)
+        definition = self._checked(unmasked(definition, None), zone_given=zone_given)
         async with transaction(self._database) as tx:
             job = await self._create(tx, definition)
         self._hooks.jobs_changed([job.id])
@@ -93,7 +97,7 @@ class JobService:
         """`to` may raise InvalidInput; nothing is written then."""
         async with transaction(self._database) as tx:
             job = await _found(tx, name, if_version)
-            wanted = to(job)
+            wanted = unmasked(to(job), job)
             if wanted.name != name:
                 raise InvalidInput(
                     "A job keeps its name.", field="name", remedy="Create another job, and delete this one."
@@ -135,6 +139,7 @@ class JobService:
             canceled = await tx.runs.cancel_pending(job.uid, "deleted", at)
             await close_spans(tx, [job], at)
             await tx.versions.end([job.uid], at)
+            await tx.secrets.carry(job.id, ())
             await tx.jobs.remove(job.id)
             await tx.audit_log.note("job.delete", name, job.uid, before=job.definition())
             await tx.notify(job.id)
@@ -168,13 +173,16 @@ class JobService:
         async with transaction(self._database) as tx:
             job = await _locked(tx, definition.name)
             _check_version(job, if_version)
+            definition = unmasked(definition, job)
             if job is None:
                 return await self._create(tx, definition), True, []
             changed, queued = await self._edit(tx, job, definition)
         return changed, False, queued
 
     async def _create(self, tx: Transaction, definition: JobDefinition) -> PersistedJob:
+        definition = encrypted(definition, None, self._sealer)
         await hold_calendars(tx, definition.policies.exclude)
+        await hold_secrets(tx, definition, self._sealer)
         stopped = await tx.switch.paused()
         at = await tx.time()
         anchor = anchor_for(definition, at)
@@ -191,6 +199,7 @@ class JobService:
             created_at=at,
             updated_at=at,
         )
+        await tx.secrets.carry(job.id, secrets_of(definition))
         await tx.versions.begin([job], at)
         if reason:
             await tx.spans.open([job], at, reason)
@@ -201,10 +210,13 @@ class JobService:
     async def _edit(
         self, tx: Transaction, job: PersistedJob, definition: JobDefinition
     ) -> tuple[PersistedJob, list[Queued]]:
+        definition = encrypted(definition, job, self._sealer)
         if definition == job.definition():
             return job, []
         known = job.policies.exclude
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
+        await hold_secrets(tx, definition, self._sealer)
+        await tx.secrets.carry(job.id, secrets_of(definition))
         resumes = definition == replace(job.definition(), enabled=True)
         action = "job.resume" if resumes else "job.change"
         await tx.audit_log.note(action, job.name, job.uid, before=job.definition(), after=definition)

@@ -20,6 +20,7 @@ from app.service.keys import KeyService
 from app.service.limits import LimitService
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
+from app.service.secrets import SecretService
 from app.service.stats import StatsService
 from app.service.switch import SwitchService
 
@@ -31,6 +32,7 @@ class Services:
     database: Database
     access: AccessService
     keys: KeyService
+    secrets: SecretService
     audit: AuditLog
     jobs: JobService
     limits: LimitService

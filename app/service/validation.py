@@ -22,6 +22,7 @@ def checked(definition: JobDefinition, reach: Reach, *, zone_given: bool = True)
     endpoint = canonical_endpoint(definition.endpoint or "")
     check_reach(endpoint, reach)
     check_headers(definition.headers)
+    _check_auth(definition)
     _check_range(definition)
     notify = tuple(_checked_notify(index, each, reach) for index, each in enumerate(definition.policies.notify))
     policies = replace(definition.policies, notify=notify) if notify else definition.policies
@@ -59,6 +60,13 @@ def _checked_notify(index: int, notify: Notify, reach: Reach) -> Notify:
         place = f"notify.{index}."
         raise type(error)(place + error.message, field=place + (error.field or ""), remedy=error.remedy) from error
     return replace(notify, endpoint=endpoint)
+
+
+def _check_auth(definition: JobDefinition) -> None:
+    if definition.policies.auth and any(name.lower() == "authorization" for name in definition.headers):
+        raise InvalidInput(
+            "auth: there is an Authorization header beside it.", field="auth", remedy="Leave one of the two out."
+        )
 
 
 def _bounds(recurrence: Recurrence) -> str:

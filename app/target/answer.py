@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from datetime import datetime
 from http import HTTPStatus
 
@@ -12,6 +13,7 @@ from aiohttp.hdrs import RETRY_AFTER
 from app.domain.run import Outcome
 from app.domain.success import Success
 from app.target.failure import Kind, line
+from app.target.redaction import Redaction
 from app.target.retry_after import retry_after
 
 READ_LIMIT = 64 * 1024
@@ -29,16 +31,22 @@ class Answer:
     As much of the body is kept as `success` or the excerpt needs. `calls_back`: to answer 202 is to promise that.
     """
 
-    __slots__ = ("_begin", "_calls_back", "_kept", "_length", "_retry_after", "_status", "_success")
+    __slots__ = ("_begin", "_calls_back", "_kept", "_length", "_redaction", "_retry_after", "_status", "_success")
 
     def __init__(self, success: Success, *, calls_back: bool = False) -> None:
         self._success = success
         self._calls_back = calls_back
         self._kept = READ_LIMIT if success.reads_body else EXCERPT_LIMIT
+        self._redaction = Redaction(())
         self._status: int | None = None
         self._retry_after: str | None = None
         self._length = 0
         self._begin = bytearray()
+
+    def hide(self, values: Collection[str]) -> None:
+        """What the target was sent, and is to be told to nobody. Before anything is read."""
+        if values:
+            self._redaction, self._kept = Redaction(values), READ_LIMIT
 
     async def read(self, response: ClientResponse) -> None:
         """Read to the end, so that the connection can be kept, or to READ_LIMIT: a read of no bytes ends the loop."""
@@ -57,7 +65,7 @@ class Answer:
         elif failure is None and (fault := self._success.fault(bytes(self._begin))):
             failure = line(Kind.BODY, f"{fault}, of which the first 64 KiB are read" if self._cut else fault)
         return Outcome(
-            error=failure,
+            error=failure and self._redaction(failure),
             status_code=self._status,
             response_excerpt=self._excerpt,
             retry_after=retry_after(self._retry_after, now) if failure and self._retry_after else None,
@@ -65,16 +73,16 @@ class Answer:
 
     @property
     def _excerpt(self) -> str | None:
-        return excerpt(self._begin[:EXCERPT_LIMIT])
+        return excerpt(self._begin, self._redaction) if self._redaction else excerpt(self._begin[:EXCERPT_LIMIT])
 
     @property
     def _cut(self) -> bool:
         return self._length >= READ_LIMIT
 
 
-def excerpt(begin: bytes | bytearray) -> str | None:
+def excerpt(begin: bytes | bytearray, redacted: Callable[[str], str] = str) -> str | None:
     """What the ledger keeps of a text that begins so: what would move a cursor or hide a word is written out."""
-    text = begin.decode(errors="replace")
+    text = redacted(begin.decode(errors="replace"))
     if not text.isprintable():  # the search costs more
         text = _UNSEEN.sub(_written_out, text.replace("\r\n", "\n"))
     # A byte that is not UTF-8 has become three, and a character that was cut through one of these.

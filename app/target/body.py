@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from app.domain.instants import rfc3339
+from app.domain.revealed import Revealed
 from app.domain.run import Call
 
 _BODILESS = frozenset({"GET", "HEAD"})
@@ -14,12 +15,13 @@ _TEXT = "text/plain; charset=utf-8"
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would build an encoder a call
 
 
-def call_body(call: Call) -> tuple[bytes, str] | None:
+def call_body(revealed: Revealed) -> tuple[bytes, str] | None:
     """Encode the body and say its content type; None where the call has no body."""
-    if isinstance(call.body, str):
-        return call.body.encode(), _TEXT
-    if call.body is not None:
-        return _to_json(call.body).encode(), _JSON
+    call, body = revealed.call, revealed.body
+    if isinstance(body, str):
+        return body.encode(), _TEXT
+    if body is not None:
+        return _to_json(body).encode(), _JSON
     if call.method in _BODILESS:
         return None
     return _to_json(_facts(call)).encode(), _JSON

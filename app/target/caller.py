@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from ssl import SSLContext
 
 from aiohttp import ClientResponse, ClientSession
@@ -15,6 +16,7 @@ from yarl import URL
 
 from app.domain.clock import Clock
 from app.domain.errors import InvalidEndpoint
+from app.domain.revealed import Revealed, plain
 from app.domain.run import Call, Outcome
 from app.target.answer import Answer
 from app.target.failure import Kind, RefusedAddressError, explain
@@ -25,7 +27,17 @@ from app.target.proxy import Proxy
 from app.target.reach import Reach
 from app.target.resolver import Resolver
 from app.target.session import open_session
+from app.target.signature import signature
 from app.target.times import CallTimes
+
+Reveal = Callable[[Call], Awaitable[Revealed]]
+"""Puts a call's secrets where it is to carry them. Raises SecretNotFound, SecretUnreadable."""
+
+
+async def as_it_is(call: Call) -> Revealed:
+    """For calls that carry no secrets."""
+    return plain(call)
+
 
 _LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
 
@@ -34,7 +46,7 @@ class HttpTarget:
     """Calls endpoints in one session for the process, opened once, on the loop that calls, and closed for good.
 
     `tls` replaces the system's certificate authorities. `public_url` is how targets reach this service. Through a
-    proxy, names are looked up there and not here.
+    proxy, names are looked up there and not here. Calls whose job has no `signing` are signed with `signing_keys`.
     """
 
     def __init__(  # noqa: PLR0913  # what is known once for all calls
@@ -47,6 +59,8 @@ class HttpTarget:
         tls: SSLContext | None = None,
         proxy: Proxy | None = None,
         public_url: str | None = None,
+        reveal: Reveal = as_it_is,
+        signing_keys: Sequence[str] = (),
     ) -> None:
         self._guard = Guard(replace(reach, proxied=proxy is not None))
         self._clock = clock
@@ -55,6 +69,8 @@ class HttpTarget:
         self._tls = tls
         self._proxy = proxy
         self._public_url = public_url
+        self._reveal = reveal
+        self._signing_keys = tuple(signing_keys)
         self._session: ClientSession | None = None
 
     async def open(self) -> None:
@@ -85,11 +101,18 @@ class HttpTarget:
 
     async def _exchange(self, call: Call, answer: Answer, times: CallTimes) -> None:
         """Ask, and follow as many redirects as the job allows; one more is the answer."""
-        hop = Hop.first(call, call_headers(call, self._clock.now(), self._callback(call)))
-        left = call.max_redirects
+        revealed = await self._reveal(call)
+        answer.hide(revealed.hidden)
+        hop, left = self._first(revealed), call.max_redirects
         while onward := await self._ask(hop, answer, times, follow=left > 0):
             hop, left = onward, left - 1
             times.redirected()
+
+    def _first(self, revealed: Revealed) -> Hop:
+        now, call = self._clock.now(), revealed.call
+        keys = revealed.signing_keys or self._signing_keys
+        sign = partial(signature, keys, str(call.run_id), now) if keys else None
+        return Hop.first(revealed, call_headers(revealed, now, self._callback(call)), sign)
 
     async def _ask(self, hop: Hop, answer: Answer, times: CallTimes, *, follow: bool) -> Hop | None:
         """Where to ask next; None once the answer is read."""

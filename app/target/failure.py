@@ -20,7 +20,7 @@ from aiohttp import (
     ServerDisconnectedError,
 )
 
-from app.domain.errors import InvalidEndpoint
+from app.domain.errors import InvalidEndpoint, SecretNotFound, SecretUnreadable, UnsendableSecret
 
 _LIMIT = 300
 _NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
@@ -29,7 +29,7 @@ _NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_N
 class Kind(StrEnum):
     """The first word of an Outcome's error.
 
-    After connect, dns, tls and refused no request has been seen, but for those that led there by redirects.
+    After connect, dns, tls, secret and refused no request has been seen, but for those that led there by redirects.
     """
 
     CONNECT = "connect"
@@ -41,6 +41,7 @@ class Kind(StrEnum):
     BODY = "body"
     CALLBACK = "callback"
     PROTOCOL = "protocol"
+    SECRET = "secret"  # noqa: S105  # a kind
     INTERNAL = "internal"
 
 
@@ -66,6 +67,8 @@ def _read(failure: Exception) -> tuple[Kind, str]:  # noqa: PLR0911 -- one line 
     match failure:
         case InvalidEndpoint() | RefusedAddressError():
             return Kind.REFUSED, str(failure)
+        case SecretNotFound() | SecretUnreadable() | UnsendableSecret():
+            return Kind.SECRET, failure.message
         case ClientHttpProxyError():
             return Kind.CONNECT, f"the proxy answered {failure.status}"
         case ClientProxyConnectionError():

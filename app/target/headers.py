@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from secrets import token_hex
 from urllib.parse import quote
@@ -12,7 +12,8 @@ from multidict import CIMultiDict, istr
 
 from app.domain.errors import InvalidInput
 from app.domain.instants import rfc3339
-from app.domain.run import Call
+from app.domain.revealed import Revealed
+from app.domain.secret import HeaderValue
 
 # The client frames the message and names the host; RFC 9110, 7.6.1 and 7.8, for those that end at the next hop.
 _FRAMING = frozenset({"content-length", "expect", "host", "transfer-encoding"})
@@ -36,9 +37,11 @@ _TRIGGER = istr("Cronledger-Trigger")
 _CALLBACK = istr("Cronledger-Callback")
 _EVENT = istr("Cronledger-Event")
 _TRACEPARENT = istr("traceparent")
+SIGNATURE = istr("webhook-signature")
+_CREDENTIALS = (_CALLBACK, SIGNATURE, istr("Authorization"))
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, HeaderValue]) -> None:
     """Raise InvalidInput, its field `headers.<name>`, for a header that a job may not send."""
     seen: set[str] = set()
     for name, value in headers.items():
@@ -48,12 +51,17 @@ def check_headers(headers: Mapping[str, str]) -> None:
         seen.add(name.lower())
 
 
-def call_headers(call: Call, now: datetime, callback: str | None = None) -> CIMultiDict[str]:
+def sendable(value: str) -> bool:
+    return _VALUE.fullmatch(value) is not None
+
+
+def call_headers(revealed: Revealed, now: datetime, callback: str | None = None) -> CIMultiDict[str]:
     """Say of which run this call is an attempt. What the job adds overrides nothing of it.
 
     `Cronledger-Job` is the name as it stands in a path of the API. The trace id is the run's id, so that all attempts
     of a run share one trace (W3C Trace Context). `callback` is the URL by which its end may be told.
     """
+    call = revealed.call
     run_id = str(call.run_id)
     headers: CIMultiDict[str] = CIMultiDict(
         {
@@ -71,17 +79,17 @@ def call_headers(call: Call, now: datetime, callback: str | None = None) -> CIMu
         headers[_CALLBACK] = callback
     if call.event is not None:
         headers[_EVENT] = call.event
-    for name, value in call.headers.items():
+    for name, value in revealed.headers.items():
         if not _reserved(name):
             headers[name] = value
     return headers
 
 
-def without_secrets(headers: CIMultiDict[str], call: Call) -> CIMultiDict[str]:
-    """What another origin may see: what the job added may be a credential, and so is the token of a callback."""
+def without_secrets(headers: CIMultiDict[str], added: Iterable[str]) -> CIMultiDict[str]:
+    """What another origin may see: what the job `added`, by name, may be a credential, and so are others."""
     kept = headers.copy()
-    for name in (*call.headers, _CALLBACK):
-        if name == _CALLBACK or not (_reserved(name) or name.lower() in _OPEN):
+    for name in (*added, *_CREDENTIALS):
+        if name in _CREDENTIALS or not (_reserved(name) or name.lower() in _OPEN):
             kept.popall(name, None)
     return kept
 
@@ -91,13 +99,13 @@ def _reserved(name: str) -> bool:
     return lower in _RESERVED or lower.startswith(_RESERVED_PREFIXES)
 
 
-def _fault(name: str, value: str, seen: set[str]) -> tuple[str, str] | None:
+def _fault(name: str, value: HeaderValue, seen: set[str]) -> tuple[str, str] | None:
     if not _TOKEN.fullmatch(name):
         return "is no header name", "A name has letters, digits and hyphens."
     if _reserved(name):
         return "is set by Cronledger or by the connection", "Leave it out."
     if name.lower() in seen:
         return "is given twice", "Upper and lower case are one; join the values with a comma."
-    if not _VALUE.fullmatch(value):
+    if isinstance(value, str) and not sendable(value):
         return "holds a character that a header can't carry", "Keep to printable ASCII on one line; encode the rest."
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
@@ -13,11 +14,14 @@ from multidict import CIMultiDict
 
 from app.domain.errors import InvalidEndpoint
 from app.domain.host import host_and_port
-from app.domain.run import Call
+from app.domain.revealed import Revealed
 from app.target.body import call_body
 from app.target.endpoint import canonical_endpoint, canonical_location
 from app.target.failure import RefusedAddressError
-from app.target.headers import without_secrets
+from app.target.headers import SIGNATURE, without_secrets
+
+Sign = Callable[[bytes], str]
+"""From the body to its signature."""
 
 _TO_GET = frozenset({HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND})
 _FOLLOWED = _TO_GET | {HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
@@ -27,7 +31,7 @@ _FOLLOWED = _TO_GET | {HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT, HTTP
 class Hop:
     """`url` is canonical."""
 
-    call: Call
+    revealed: Revealed
     url: str
     method: str
     headers: CIMultiDict[str]
@@ -35,12 +39,14 @@ class Hop:
     redirected: bool = False
 
     @classmethod
-    def first(cls, call: Call, headers: CIMultiDict[str]) -> Hop:
+    def first(cls, revealed: Revealed, headers: CIMultiDict[str], sign: Sign | None) -> Hop:
         """Raises InvalidEndpoint."""
-        body = call_body(call)
+        call, body = revealed.call, call_body(revealed)
         if body:
             headers.setdefault(CONTENT_TYPE, body[1])
-        return cls(call, _canonical(call.endpoint), call.method, headers, body[0] if body else None)
+        if sign is not None:
+            headers[SIGNATURE] = sign(body[0] if body else b"")
+        return cls(revealed, _canonical(call.endpoint), call.method, headers, body[0] if body else None)
 
     def onward(self, response: ClientResponse) -> Hop | None:
         """What is asked next, by the rules of RFC 9110, 15.4; None where the response is the answer.
@@ -51,9 +57,9 @@ class Hop:
         if response.status not in _FOLLOWED or not location:
             return None
         hop = replace(self, url=self._target(location), redirected=True)
-        if _origin(hop.url) != _origin(self.url):
-            hop = replace(hop, headers=without_secrets(hop.headers, self.call))
-        return _as_get(hop) if _turns_to_get(response.status, self.method) else hop
+        if _turns_to_get(response.status, self.method):
+            hop = _as_get(hop)
+        return hop if _origin(hop.url) == _origin(self.url) else _elsewhere(hop)
 
     def _target(self, location: str) -> str:
         try:
@@ -70,9 +76,18 @@ def _canonical(endpoint: str) -> str:
     return canonical_endpoint(endpoint)
 
 
+def _elsewhere(hop: Hop) -> Hop:
+    """Another origin sees no credentials."""
+    if hop.body and hop.revealed.in_body:
+        raise RefusedAddressError("redirect: to another host, with secrets in the body")
+    return replace(hop, headers=without_secrets(hop.headers, hop.revealed.headers))
+
+
 def _as_get(hop: Hop) -> Hop:
+    """A signature is of the body that goes."""
     headers = hop.headers.copy()
-    headers.pop(CONTENT_TYPE, None)
+    for name in (CONTENT_TYPE, SIGNATURE):
+        headers.pop(name, None)
     return replace(hop, method="GET", headers=headers, body=None)
 
 

@@ -39,15 +39,18 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.keys import KeyService
 from app.service.known_keys import KnownKeys
+from app.service.known_secrets import KnownSecrets
 from app.service.limits import LimitService
 from app.service.pauses import TimedPauses
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
+from app.service.secrets import SecretService
 from app.service.services import Services
 from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.target.address import Targets
 from app.target.reach import Reach
+from tests.sealing import SEALER
 
 ANYWHERE = Reach(Targets.ANY)
 JOB: dict[str, Any] = {"name": "nightly", "schedule": "30 3 * * *", "endpoint": "http://example.com/hook"}
@@ -88,7 +91,8 @@ def build_services(
         access=AccessService(known, required=auth),
         keys=KeyService(database, known),
         audit=AuditLog(database),
-        jobs=JobService(database, scheduler, reach),
+        secrets=SecretService(database, SEALER, KnownSecrets(database, SEALER, SystemClock())),
+        jobs=JobService(database, scheduler, reach, sealer=SEALER),
         limits=LimitService(database),
         replicas=ReplicaService(database),
         runs=RunService(database, scheduler),

@@ -74,6 +74,11 @@ GET /readyz getReadiness
 GET /metrics getMetrics
 GET /v1/keys listKeys
 POST /v1/keys createKey
+POST /v1/secrets createSecret
+GET /v1/secrets listSecrets
+GET /v1/secrets/{name} getSecret
+PUT /v1/secrets/{name} putSecret
+DELETE /v1/secrets/{name} deleteSecret
 GET /v1/keys/{key_id} getKey
 PATCH /v1/keys/{key_id} patchKey
 POST /v1/keys/{key_id}/revoke revokeKey

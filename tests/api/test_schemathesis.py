@@ -43,6 +43,7 @@ CURSORS = {
     "listJobs": cursors.encode("jobs", "a"),
     "listCalendars": cursors.encode("calendars", "a"),
     "listLimits": cursors.encode("limits", "a"),
+    "listSecrets": cursors.encode("secrets", "a"),
     "listKeys": cursors.encode("keys", NO_SUCH_RUN),
     "listAudit": cursors.encode("audit", 1),
     "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
@@ -77,6 +78,7 @@ BEYOND_SCHEMAS = {
     "urn:cronledger:problem:invalid-endpoint",
     "urn:cronledger:problem:invalid-cursor",
     "urn:cronledger:problem:unknown-calendar",
+    "urn:cronledger:problem:unknown-secret",
     "urn:cronledger:problem:invalid-calendar",
     "urn:cronledger:problem:idempotency-key-reused",
 }
@@ -89,6 +91,7 @@ WITHOUT_END = "streamEvents"
 """What has no end can't be waited for; tests/api/test_events.py has it."""
 
 TOGETHER = {
+    "auth",
     "ends_at",
     "entries",
     "exclude",

@@ -48,6 +48,7 @@ from app.service.stats import StatsService
 from app.service.switch import SwitchService
 from app.target.address import Targets
 from app.target.reach import Reach
+from tests.sealing import SEALER
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 ME, OTHER = UUID(int=0xA), UUID(int=0xB)
@@ -103,7 +104,7 @@ class Ledger:
         self.cancels = CancellationSource(self.database)
         self.replicas = ReplicaRepository(self.database)
         self.heard = Heard()
-        self.jobs = JobService(self.database, self.heard, Reach(Targets.ANY))
+        self.jobs = JobService(self.database, self.heard, Reach(Targets.ANY), sealer=SEALER)
         self.runs = RunService(self.database, self.heard)
         self.backfills = BackfillService(self.database, self.heard)
         self.forecast = ForecastService(self.database)

@@ -30,12 +30,14 @@ TABLES = {
     "idempotency_keys",
     "job_attempts",
     "job_runs",
+    "job_secrets",
     "job_spans",
     "job_versions",
     "limits",
     "pruned",
     "replicas",
     "scheduler_switch",
+    "secrets",
 }
 
 

@@ -13,7 +13,7 @@ from httpx2 import AsyncClient
 from app.config import Settings
 from app.db.engine import connect
 from app.domain.clock import SystemClock
-from app.main import build_scheduler, build_services
+from app.main import build_scheduler, build_secrets, build_services
 from app.metrics import Metrics
 from app.target.address import LINES
 from app.target.caller import HttpTarget
@@ -67,7 +67,7 @@ async def serving(database_url: str, reach: Reach, resolver: AbstractResolver | 
     database = connect(database_url)
     target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver, public_url="http://service.test")
     scheduler = build_scheduler(settings, database, target, Metrics())
-    services = build_services(settings, database, scheduler)
+    services = build_services(settings, database, scheduler, build_secrets(settings, database))
     await target.open()
     await scheduler.start()
     try:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from app.api.schemas.instant import read_instant
 from app.api.schemas.json_body import checked_json
-from app.api.schemas.text import fault
+from app.api.schemas.text import fault, sound
+from app.domain.secret import HeaderValue, named, secret_name
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
 NO_NUL = r"^[^\u0000]*$"
@@ -34,7 +36,10 @@ def _upper(value: object) -> object:
 
 
 def _small(headers: dict[str, Any]) -> dict[str, Any]:
-    if sum(len(name) + len(value or "") for name, value in headers.items()) > _HEADERS_SIZE:
+    if (
+        sum(len(name) + (len(value) if isinstance(value, str) else 0) for name, value in headers.items())
+        > _HEADERS_SIZE
+    ):
         raise fault("size", "Is larger than 8 KiB", "Send the rest in the body.")
     return headers
 
@@ -85,16 +90,42 @@ LabelsPatch = Annotated[
     _map_schema(f"^{_LABEL_KEY}$", {"anyOf": [_LABEL_SCHEMA, {"type": "null"}]}),
 ]
 
-_HEADER_SCHEMA = {"type": "string", "maxLength": _HEADERS_SIZE, "pattern": _HEADER_VALUE}
-Headers = Annotated[
-    dict[str, str], Field(max_length=64), AfterValidator(_small), _map_schema(_HEADER_NAME, _HEADER_SCHEMA)
+
+def _header(value: object) -> HeaderValue:
+    if isinstance(value, str):
+        return sound(value)
+    name = secret_name(value)
+    if name is None or not re.fullmatch(NAME_PATTERN, name):
+        raise fault("header", "Is neither text nor a secret", 'Use "text" or {"secret": "<name>"}.')
+    return named(name)
+
+
+_Header = Annotated[HeaderValue, PlainValidator(_header)]
+_HEADER_SCHEMA = [
+    {"type": "string", "maxLength": _HEADERS_SIZE, "pattern": _HEADER_VALUE},
+    {"$ref": "#/components/schemas/SecretRef"},
 ]
-HeadersPatch = Annotated[
-    dict[str, str | None],
+Headers = Annotated[
+    dict[str, _Header],
     Field(max_length=64),
     AfterValidator(_small),
-    _map_schema(_HEADER_NAME, {"anyOf": [_HEADER_SCHEMA, {"type": "null"}]}),
+    _map_schema(_HEADER_NAME, {"anyOf": _HEADER_SCHEMA}),
 ]
+HeadersPatch = Annotated[
+    dict[str, _Header | None],
+    Field(max_length=64),
+    AfterValidator(_small),
+    _map_schema(_HEADER_NAME, {"anyOf": [*_HEADER_SCHEMA, {"type": "null"}]}),
+]
+
+
+class SecretRef(BaseModel):
+    """A secret, by its name: what is sent is its value."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"secret": "billing-token"}]})
+
+    secret: Annotated[str, Field(pattern=NAME_PATTERN)]
+
 
 ANY_JSON = "cronledger-json"
 """A format that stands for the document's own schema of JSON, see `api.contract`."""

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from app.api.schemas.fields import LabelText, QueryFlag, QueryText
+from app.api.schemas.fields import LabelText, QueryFlag, QueryText, SecretRef
 from app.api.schemas.page import Page, PageQuery
 from app.api.schemas.policies import PolicyFields, policy_values
 from app.api.schemas.text import fault
 from app.db.jobs import JobFilter
 from app.domain.job import DayRule, DstGap, DstOverlap, PersistedJob
+from app.domain.masking import masked_headers
 from app.service.preview import LocalTime
 
 
@@ -29,7 +30,7 @@ class _Written(BaseModel):
     description: str
     labels: dict[str, str]
     method: str
-    headers: dict[str, str]
+    headers: dict[str, str | SecretRef] = Field(description="`***` stands for what may not be read.")
     body: Any
     timeout_seconds: float
     starts_at: datetime | None
@@ -59,6 +60,7 @@ class JobOut(PolicyFields, _Written):
     def of(cls, job: PersistedJob) -> Self:
         values = policy_values(job)
         values |= {name: getattr(job, name) for name in cls.model_fields if name != "id" and name not in values}
+        values["headers"] = masked_headers(job.headers)
         return cls(id=job.uid, **values)
 
 

@@ -28,6 +28,7 @@ from app.api.schemas.fields import (
 )
 from app.api.schemas.policies import (
     AsyncPatch,
+    AuthPatch,
     Deadline,
     Failures,
     Jitter,
@@ -40,10 +41,12 @@ from app.api.schemas.policies import (
     Notify,
     PolicyFields,
     RetryPatch,
+    Signing,
     SuccessPatch,
     policy_values,
 )
 from app.domain.job import DayRule, DstGap, DstOverlap, JobDefinition, PersistedJob
+from app.domain.masking import masked_headers
 from app.domain.policies import Delivery, Overlap
 
 EXAMPLE: dict[str, Any] = {
@@ -72,10 +75,14 @@ class _Plain(_Body):
     description: Description = ""
     labels: Labels = Field({}, description="For filters: at most 64.")
     method: Method = "POST"
-    headers: Headers = Field({}, description="Sent with each call: at most 64, and 8 KiB together.")
+    headers: Headers = Field(
+        {},
+        description="Sent with each call: at most 64, and 8 KiB together. Named like credentials they are encrypted.",
+    )
     body: JsonBody = Field(
         None,
-        description="Any JSON of at most 256 KiB and 64 levels; a string is sent as it is. Null sends the run's facts.",
+        description="Any JSON of at most 256 KiB and 64 levels; a string is sent as it is, null sends the run's facts. "
+        '`{"secret": "<name>"}` stands for a secret, wherever in it.',
     )
     timeout_seconds: Timeout = Field(30.0, description="From looking the name up to the last byte of the answer.")
     starts_at: Instant | None = Field(None, description="Not due before; also the phase of `@every`.")
@@ -99,6 +106,7 @@ class JobFields(PolicyFields, _Plain):
     def merged(cls, job: PersistedJob, patch: Mapping[str, Any]) -> Self:
         """The job after a JSON merge patch (RFC 7396). Raises ValidationError."""
         now = {each: getattr(job, each) for each in _PLAIN} | policy_values(job)
+        now["headers"] = masked_headers(job.headers)
         now = {each: value for each, value in now.items() if value is not None}
         return cls.model_validate(merge(now, {name: value for name, value in patch.items() if name != "name"}))
 
@@ -159,6 +167,8 @@ class JobPatch(_Body):
     async_completion: AsyncPatch | None = None
     notify: Notify | None = None
     keep_runs: KeepRuns | None = None
+    auth: AuthPatch | None = None
+    signing: Signing | None = None
 
     def given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}

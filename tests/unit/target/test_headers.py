@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from app.domain.errors import InvalidInput
+from app.domain.revealed import plain
 from app.domain.run import Trigger
 from app.target.body import call_body
 from app.target.headers import call_headers, check_headers
@@ -17,7 +18,7 @@ RUN_ID = "0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b"
 
 
 def test_a_call_says_of_which_run_it_is_an_attempt(make_call: MakeCall) -> None:
-    headers = dict(call_headers(make_call(trigger=Trigger.CATCH_UP), NOW))
+    headers = dict(call_headers(plain(make_call(trigger=Trigger.CATCH_UP)), NOW))
     traceparent = headers.pop("traceparent")
     assert headers == {
         "Idempotency-Key": RUN_ID,
@@ -32,16 +33,19 @@ def test_a_call_says_of_which_run_it_is_an_attempt(make_call: MakeCall) -> None:
 
 
 def test_each_attempt_is_a_span_of_its_own(make_call: MakeCall) -> None:
-    assert call_headers(make_call(), NOW)["traceparent"] != call_headers(make_call(), NOW)["traceparent"]
+    assert call_headers(plain(make_call()), NOW)["traceparent"] != call_headers(plain(make_call()), NOW)["traceparent"]
 
 
 def test_a_scheduled_instant_is_said_in_utc_with_the_microseconds_it_has(make_call: MakeCall) -> None:
     at = datetime(2026, 11, 24, 10, 0, 0, 250, tzinfo=timezone(timedelta(hours=1)))
-    assert call_headers(make_call(scheduled_for=at), NOW)["Cronledger-Scheduled-For"] == "2026-11-24T09:00:00.000250Z"
+    assert (
+        call_headers(plain(make_call(scheduled_for=at)), NOW)["Cronledger-Scheduled-For"]
+        == "2026-11-24T09:00:00.000250Z"
+    )
 
 
 def test_a_name_outside_ascii_is_percent_encoded(make_call: MakeCall) -> None:
-    headers = call_headers(make_call(job_name="nächtlich/50%\r\n"), NOW)
+    headers = call_headers(plain(make_call(job_name="nächtlich/50%\r\n")), NOW)
     assert headers["Cronledger-Job"] == "n%C3%A4chtlich%2F50%25%0D%0A"
 
 
@@ -54,7 +58,7 @@ def test_a_job_adds_headers_and_overrides_none_of_ours(make_call: MakeCall) -> N
         "content-length": "0",
         "connection": "close",
     }
-    headers = call_headers(make_call(headers=added), NOW)
+    headers = call_headers(plain(make_call(headers=added)), NOW)
     assert headers["X-Team"] == "billing"
     assert headers.getall("idempotency-key") == [RUN_ID]
     assert headers.getall("Cronledger-Attempt") == ["2"]
@@ -109,7 +113,7 @@ def test_one_header_in_two_spellings_is_refused() -> None:
 
 
 def test_a_call_without_a_body_sends_the_facts_of_the_run(make_call: MakeCall) -> None:
-    body = call_body(make_call(job_name="nächtlich"))
+    body = call_body(plain(make_call(job_name="nächtlich")))
     assert body
     assert json.loads(body[0]) == {
         "run_id": RUN_ID,
@@ -123,24 +127,24 @@ def test_a_call_without_a_body_sends_the_facts_of_the_run(make_call: MakeCall) -
 
 
 def test_a_text_is_sent_as_it_is(make_call: MakeCall) -> None:
-    assert call_body(make_call(body="a=é\n")) == ("a=é\n".encode(), "text/plain; charset=utf-8")
-    assert call_body(make_call(body="")) == (b"", "text/plain; charset=utf-8")
+    assert call_body(plain(make_call(body="a=é\n"))) == ("a=é\n".encode(), "text/plain; charset=utf-8")
+    assert call_body(plain(make_call(body=""))) == (b"", "text/plain; charset=utf-8")
 
 
 @pytest.mark.parametrize("value", [{"a": [1, None]}, [], {}, 0, False, 1.5])
 def test_any_other_value_is_sent_as_json(make_call: MakeCall, value: object) -> None:
-    body = call_body(make_call(body=value))
+    body = call_body(plain(make_call(body=value)))
     assert body
     assert json.loads(body[0]) == value
     assert body[1] == "application/json"
 
 
 def test_get_and_head_have_no_body_of_themselves(make_call: MakeCall) -> None:
-    assert call_body(make_call(method="GET")) is None
-    assert call_body(make_call(method="HEAD")) is None
-    assert call_body(make_call(method="GET", body={"q": 1})) == (b'{"q":1}', "application/json")
+    assert call_body(plain(make_call(method="GET"))) is None
+    assert call_body(plain(make_call(method="HEAD"))) is None
+    assert call_body(plain(make_call(method="GET", body={"q": 1}))) == (b'{"q":1}', "application/json")
 
 
 def test_a_notice_says_what_it_tells(make_call: MakeCall) -> None:
-    assert call_headers(make_call(event="failure"), NOW)["Cronledger-Event"] == "failure"
-    assert "Cronledger-Event" not in call_headers(make_call(), NOW)
+    assert call_headers(plain(make_call(event="failure")), NOW)["Cronledger-Event"] == "failure"
+    assert "Cronledger-Event" not in call_headers(plain(make_call()), NOW)

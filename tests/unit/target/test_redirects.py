@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import InvalidEndpoint
-from app.domain.run import Outcome
+from app.domain.revealed import Revealed, plain
+from app.domain.run import Call, Outcome
 from app.target.address import Targets
 from app.target.caller import HttpTarget
 from app.target.endpoint import canonical_endpoint, canonical_location
@@ -186,7 +187,7 @@ def test_a_location_that_two_parsers_read_differently_is_none(location: str) -> 
 def test_an_origin_is_scheme_host_and_port(make_call: MakeCall, endpoint: str, location: str, *, kept: bool) -> None:
     call = make_call(endpoint, headers=SECRETS)
     response = cast("ClientResponse", SimpleNamespace(status=307, headers={"Location": location}))
-    hop = Hop.first(call, call_headers(call, datetime(2026, 11, 24, tzinfo=UTC))).onward(response)
+    hop = Hop.first(plain(call), call_headers(plain(call), datetime(2026, 11, 24, tzinfo=UTC)), None).onward(response)
     assert hop
     assert ("Authorization" in hop.headers) is kept
 
@@ -198,3 +199,31 @@ def test_any_location_is_a_canonical_endpoint_or_none(location: str) -> None:
     except InvalidEndpoint:
         return
     assert canonical_endpoint(url) == url
+
+
+async def test_secrets_in_a_body_are_not_sent_to_another_host(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body={"token": "s3cr3t"}, hidden=frozenset({"s3cr3t"}), in_body=True)
+
+    there, at = await serve(OK)
+    _, first = await serve(to(f"http://{at}/new", 307))
+    target = await open_target(reveal=reveal)
+    outcome = await target.call(make_call(f"http://{first}/", max_redirects=1))
+    assert outcome.error == "refused: redirect: to another host, with secrets in the body"
+    assert there.connections == 0
+
+
+async def test_what_becomes_a_get_goes_without_them(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
+    async def reveal(call: Call) -> Revealed:
+        headers = {"Authorization": "Bearer s3cr3t"}
+        return Revealed(call=call, headers=headers, body={"token": "s3cr3t"}, in_body=True)
+
+    there, at = await serve(OK)
+    _, first = await serve(to(f"http://{at}/new", 302))
+    target = await open_target(reveal=reveal, signing_keys=[f"whsec_{'A' * 32}"])
+    outcome = await target.call(make_call(f"http://{first}/", max_redirects=1))
+    assert outcome.succeeded
+    assert b"s3cr3t" not in there.requests[0]
+    assert b"webhook-signature" not in there.requests[0].lower()

@@ -1,0 +1,96 @@
+"""The secrets of a call, put where it is to carry them, just before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+from app.domain.clock import Clock
+from app.domain.errors import StoreUnavailable, UnsendableSecret
+from app.domain.revealed import Revealed
+from app.domain.run import Call
+from app.domain.secret import filled, names_in, sealed_token, secret_name
+from app.service.known_secrets import KnownSecrets
+from app.target.headers import sendable
+from app.target.signature import check_signing_key
+
+_PAUSE = 1.0
+"""Seconds between two looks into a database that is away."""
+
+
+class Revealer:
+    """`app.target` is handed this: it knows neither the database nor the keys."""
+
+    def __init__(self, known: KnownSecrets, clock: Clock) -> None:
+        self._known = known
+        self._clock = clock
+
+    async def __call__(self, call: Call) -> Revealed:
+        """Waits for the database, for which the call's timeout is the limit.
+
+        Raises SecretNotFound, SecretUnreadable and UnsendableSecret.
+        """
+        in_body = set(names_in(call.body))
+        names = in_body | set(_named(call))
+        values = await self._values(names) if names else {}
+        headers, hidden = self._headers(call, values)
+        return Revealed(
+            call=call,
+            headers=headers,
+            body=filled(call.body, values) if in_body else call.body,
+            signing_keys=tuple(signing_key(name, values[name]) for name in call.signing),
+            hidden=frozenset({*values.values(), *hidden}),
+            in_body=bool(in_body),
+        )
+
+    async def _values(self, names: set[str]) -> dict[str, str]:
+        while True:
+            try:
+                return await self._known.values(names)
+            except StoreUnavailable:
+                await self._clock.wait(asyncio.Event(), _PAUSE)
+
+    def _headers(self, call: Call, values: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+        """In plain, and what of them is to be hidden."""
+        headers: dict[str, str] = {}
+        hidden: list[str] = []
+        for name, value in call.headers.items():
+            if (token := sealed_token(value)) is not None:
+                headers[name] = self._known.open(token)
+                hidden += _with_credentials(headers[name])
+            elif (secret := secret_name(value)) is not None:
+                headers[name] = _sendable(secret, values[secret])
+            else:
+                headers[name] = str(value)
+        if call.auth is not None:
+            secret = call.auth.secret
+            headers["Authorization"] = call.auth.header(_sendable(secret, values[secret]))
+            hidden += _with_credentials(headers["Authorization"])
+        return headers, hidden
+
+
+def _named(call: Call) -> Iterator[str]:
+    yield from (name for value in call.headers.values() if (name := secret_name(value)) is not None)
+    yield from call.signing
+    if call.auth is not None:
+        yield call.auth.secret
+
+
+def signing_key(name: str, value: str) -> str:
+    """The value, which can sign. Raises UnsendableSecret."""
+    try:
+        check_signing_key(value)
+    except ValueError as error:
+        raise UnsendableSecret(f"the secret {name} can't sign: {error}") from None
+    return value
+
+
+def _sendable(name: str, value: str) -> str:
+    if not sendable(value):
+        raise UnsendableSecret(f"the secret {name} holds a character that a header can't carry, such as a line's end")
+    return value
+
+
+def _with_credentials(value: str) -> Iterable[str]:
+    """The value, and what stands behind a scheme such as Bearer."""
+    return {value, value.partition(" ")[2].strip() or value}

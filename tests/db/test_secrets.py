@@ -1,0 +1,187 @@
+"""Secrets over every store: what a call carries, what a replica takes for known, and what is encrypted anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.domain.auth import Auth
+from app.domain.clock import FakeClock
+from app.domain.errors import SecretInUse, SecretNotFound, SecretUnreadable, StoreUnavailable, UnsendableSecret
+from app.domain.job import PersistedJob
+from app.domain.run import Call
+from app.domain.secret import named, sealed_token
+from app.service.known_secrets import KnownSecrets
+from app.service.revealing import Revealer
+from app.service.rotation import Rotated
+from app.service.secrets import SecretService
+from app.target.signature import new_signing_key
+from app.vault.sealer import Sealer, new_key
+from tests.db.building import MINUTE, ONCE, SECOND, Ledger
+from tests.db.noticing import RULE, notices_of, run_job
+from tests.sealing import KEY, SEALER
+
+PLAIN = "Bearer s3cr3t"
+TOKEN = "token"  # noqa: S105  # its name
+
+
+class Vault:
+    """Secrets as one replica knows them."""
+
+    def __init__(self, ledger: Ledger, clock: FakeClock, sealer: Sealer = SEALER) -> None:
+        self.known = KnownSecrets(ledger.database, sealer, clock)
+        self.secrets = SecretService(ledger.database, sealer, self.known)
+        self.reveal = Revealer(self.known, clock)
+
+
+@pytest.fixture
+def vault(ledger: Ledger, clock: FakeClock) -> Vault:
+    return Vault(ledger, clock)
+
+
+@pytest.fixture
+def elsewhere(rival: Ledger, clock: FakeClock) -> Vault:
+    return Vault(rival, clock)
+
+
+async def call_of(ledger: Ledger, clock: FakeClock, job: PersistedJob) -> Call:
+    """As the claim makes it of the job's row."""
+    clock.step(MINUTE)
+    return (await ledger.running(clock.now(), job)).call
+
+
+async def test_a_call_carries_what_its_job_names(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    signing = new_signing_key()
+    for name, value in (("token", "s3cr3t"), ("pin", "0815"), ("signing", signing)):
+        await vault.secrets.create(name, value)
+    job = await ledger.create(
+        headers={"X-Pin": named("pin"), "X-Api-Key": PLAIN, "X-Team": "ops"},
+        body={"deep": [named("token"), {"secret": "pin", "more": 1}], "kind": "daily"},
+        policies=replace(ONCE, auth=Auth(secret=TOKEN, username="me"), signing=("signing",)),
+    )
+    call = await call_of(ledger, clock, job)
+    assert "s3cr3t" not in repr(call)
+    revealed = await vault.reveal(call)
+    assert revealed.headers == {
+        "X-Pin": "0815",
+        "X-Api-Key": PLAIN,
+        "X-Team": "ops",
+        "Authorization": "Basic bWU6czNjcjN0",
+    }
+    assert revealed.body == {"deep": ["s3cr3t", {"secret": "pin", "more": 1}], "kind": "daily"}
+    assert revealed.signing_keys == (signing,)
+    assert revealed.in_body
+    assert revealed.hidden == {"0815", "s3cr3t", signing, PLAIN, "Basic bWU6czNjcjN0", "bWU6czNjcjN0"}
+    assert "s3cr3t" not in repr(revealed)
+
+
+async def test_a_bearer_token(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("token", "s3cr3t")
+    job = await ledger.create(policies=replace(ONCE, auth=Auth(secret=TOKEN)))
+    revealed = await vault.reveal(await call_of(ledger, clock, job))
+    assert revealed.headers == {"Authorization": PLAIN}
+    assert not revealed.in_body
+
+
+async def test_a_new_value_is_sent_here_at_once_and_elsewhere_in_time(
+    clock: FakeClock, vault: Vault, elsewhere: Vault
+) -> None:
+    await vault.secrets.create("token", "old")
+    for each in (vault, elsewhere):
+        assert await each.known.values({"token"}) == {"token": "old"}
+    await vault.secrets.replace("token", "new")
+    assert await vault.known.values({"token"}) == {"token": "new"}
+    await clock.advance(3 * SECOND)
+    assert await elsewhere.known.values({"token"}) == {"token": "old"}
+    await clock.advance(SECOND)
+    assert await elsewhere.known.values({"token"}) == {"token": "new"}
+
+
+async def test_without_the_database_what_was_known_is_sent(
+    clock: FakeClock, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vault.secrets.create("token", "s3cr3t")
+    await vault.known.values({"token"})
+    await clock.advance(MINUTE)
+
+    def away(_: object) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr("app.service.known_secrets.reading", away)
+    assert await vault.known.values({"token"}) == {"token": "s3cr3t"}
+    with pytest.raises(StoreUnavailable):
+        await vault.known.values({"token", "other"})
+
+
+async def test_a_secret_that_went_is_told(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    """By hand: the service keeps what jobs name."""
+    await vault.secrets.create("token", "s3cr3t")
+    job = await ledger.create(headers={"X-Token": named("token")})
+    call = await call_of(ledger, clock, job)
+    with pytest.raises(SecretInUse):
+        await vault.secrets.delete("token")
+    await ledger.execute("DELETE FROM secrets")
+    with pytest.raises(SecretNotFound, match="no secret named token"):
+        await vault.reveal(call)
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "a\x7f", "schlüssel"])
+async def test_a_value_that_a_header_can_not_carry(ledger: Ledger, clock: FakeClock, vault: Vault, value: str) -> None:
+    await vault.secrets.create("token", value)
+    job = await ledger.create(headers={"X-Token": named("token")})
+    call = await call_of(ledger, clock, job)
+    with pytest.raises(UnsendableSecret, match="the secret token") as told:
+        await vault.reveal(call)
+    assert value not in str(told.value)
+
+
+async def test_a_secret_that_came_not_to_sign(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("signing", new_signing_key())
+    job = await ledger.create(policies=replace(ONCE, signing=("signing",)))
+    call = await call_of(ledger, clock, job)
+    await vault.secrets.replace("signing", "no-key-at-all")
+    with pytest.raises(UnsendableSecret, match="the secret signing can't sign"):
+        await vault.reveal(call)
+
+
+async def test_with_another_key_nothing_is_opened(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("token", "s3cr3t")
+    job = await ledger.create(headers={"X-Token": PLAIN})
+    call = await call_of(ledger, clock, job)
+    other = Vault(ledger, clock, Sealer([new_key()]))
+    for work in (other.known.values({"token"}), other.reveal(call)):
+        with pytest.raises(SecretUnreadable):
+            await work
+
+
+async def test_everything_is_encrypted_anew(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    told = await vault.secrets.create("token", "s3cr3t")
+    rule = replace(RULE, headers={"X-Token": PLAIN, "X-Team": "ops"})
+    job = await ledger.create(headers={"X-Api-Key": PLAIN}, policies=replace(ONCE, notify=(rule,)))
+    await ledger.create("plain", headers={"X-Team": "sealed"})
+    await run_job(ledger, clock, job)
+    newer = new_key()
+    done = await Vault(ledger, clock, Sealer([newer, KEY])).secrets.rotate()
+    assert done == Rotated(secrets=1, jobs=2, notices=1)
+    latest = Sealer([newer])
+    row = await ledger.row_of(job)
+    [notice] = await notices_of(ledger, job)
+    for headers in (row.headers, row.policies["notify"][0]["headers"], notice.call["headers"]):
+        assert latest.open(_sealed(headers)) == PLAIN
+    assert row.version == 1
+    assert await Vault(ledger, clock, latest).known.values({"token"}) == {"token": "s3cr3t"}
+    assert await vault.secrets.get("token") == told
+
+
+async def test_what_no_key_opens_stops_it(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("token", "s3cr3t")
+    with pytest.raises(SecretUnreadable):
+        await Vault(ledger, clock, Sealer([new_key()])).secrets.rotate()
+    assert await vault.known.values({"token"}) == {"token": "s3cr3t"}
+
+
+def _sealed(headers: dict[str, Any]) -> str:
+    [token] = [token for value in headers.values() if (token := sealed_token(value))]
+    return token

@@ -1,0 +1,66 @@
+"""What a target says back, without the secrets that it was sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.domain.revealed import Revealed
+from app.domain.run import Call
+from app.target.redaction import Redaction
+from tests.unit.target.types import MakeCall, OpenTarget, Serve
+
+HIDDEN = 'pä"ss/w\\ord+1'
+HIDES = Redaction([HIDDEN])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"<{HIDDEN}>", "<***>"),
+        (json.dumps({"you sent": HIDDEN}), '{"you sent": "***"}'),
+        (json.dumps({"you sent": HIDDEN}, ensure_ascii=False), '{"you sent": "***"}'),
+        (json.dumps(json.dumps(HIDDEN)), '"\\"***\\""'),
+        ("?t=p%C3%A4%22ss/w%5Cord%2B1&u=1", "?t=***&u=1"),
+        ("?t=p%C3%A4%22ss%2Fw%5Cord%2B1&u=1", "?t=***&u=1"),
+        (f"{HIDDEN}{HIDDEN}", "******"),
+        (f"it begins {HIDDEN[:7]}", "it begins ***"),
+        ("nothing of it", "nothing of it"),
+        ("", ""),
+    ],
+)
+def test_a_value_is_hidden_in_every_form(said: str, told: str) -> None:
+    assert HIDES(said) == told
+
+
+def test_the_longer_of_two_is_hidden_whole() -> None:
+    assert Redaction(["token", "token-of-billing"])("token-of-billing, token") == "***, ***"
+
+
+def test_what_is_no_longer_than_a_word_is_let_stand() -> None:
+    assert Redaction(["abc", ""])("abc") == "abc"
+    assert not Redaction(["abc"])
+
+
+async def test_an_echo_is_kept_without_them(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body=None, hidden=frozenset({"s3cr3t" * 20}))
+
+    body = b"x" * 2000 + b"s3cr3t" * 20 + b"!"
+    _, at = await serve(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    target = await open_target(reveal=reveal)
+    outcome = await target.call(make_call(f"http://{at}/"))
+    assert outcome.response_excerpt == "x" * 2000 + "***!"
+
+
+async def test_an_echo_that_is_cut_off_is_kept_without_its_beginning(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body=None, hidden=frozenset({"s3cr3t-of-mine"}))
+
+    _, at = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: close\r\n\r\nyours: s3cr3t-of")
+    target = await open_target(reveal=reveal)
+    outcome = await target.call(make_call(f"http://{at}/", timeout_seconds=0.2))
+    assert outcome.response_excerpt == "yours: ***"
