@@ -137,7 +137,7 @@ def build_target(settings: Settings, reveal: Reveal = as_it_is) -> HttpTarget:
         settings.reach,
         SystemClock(),
         __version__,
-        tls=trusting(settings.ca_bundle) if settings.ca_bundle else None,
+        ca_bundle=settings.ca_bundle or None,
         proxy=read_proxy(settings.egress_proxy),
         public_url=settings.reached_at,
         reveal=reveal,

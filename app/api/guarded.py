@@ -64,7 +64,8 @@ async def is_still_admitted(request: Request, operation: str) -> bool:
 
 def _actor(request: Request, caller: Caller) -> Actor:
     """The address is that of the connection, or what a proxy that is trusted says."""
-    return Actor(caller.id, caller.name, address_of(request), request.scope.get("request_id"))
+    told = request.scope.get("request_id")
+    return Actor(caller.id, caller.name, address_of(request), told, is_admin=caller.may(Scope.ADMIN))
 
 
 async def _admitted(request: Request, scope: Scope) -> Caller:

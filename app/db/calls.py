@@ -66,6 +66,7 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         success=policies.success,
         auth=policies.auth,
         signing=policies.signing,
+        tls=policies.tls,
         callback_token=None if policies.async_completion is None else new_token(),
     )
     return Started(

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`id` is that of an API key, or issuer and subject of a token; `address` is where the request came from."""
+    """`id` is that of an API key, or issuer and subject of a token; `address` is where the request came from.
+
+    `is_admin` says whether there is anything that they may not do.
+    """
 
     id: str | None
     name: str
     address: str | None = None
     request_id: str | None = None
+    is_admin: bool = True
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)

@@ -10,6 +10,7 @@ from app.domain.exclude import Exclude
 from app.domain.notice import Notify
 from app.domain.retry import Retry
 from app.domain.success import Success
+from app.domain.tls import Tls
 
 
 class Overlap(StrEnum):
@@ -76,3 +77,4 @@ class Policies:
     keep_runs: int | None = None
     auth: Auth | None = None
     signing: tuple[str, ...] = ()
+    tls: Tls = field(default_factory=Tls)

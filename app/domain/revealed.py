@@ -17,6 +17,7 @@ class Revealed:
     headers: Mapping[str, str] = field(repr=False)
     body: Any = field(repr=False)
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    certificate: str | None = field(default=None, repr=False)
     hidden: frozenset[str] = field(default=frozenset(), repr=False)
     in_body: bool = False
 

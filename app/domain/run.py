@@ -13,6 +13,7 @@ from app.domain.attempt import Timing
 from app.domain.auth import Auth
 from app.domain.secret import HeaderValue
 from app.domain.success import Success
+from app.domain.tls import Tls
 
 
 class Trigger(StrEnum):
@@ -109,6 +110,7 @@ class Call:
     event: str | None = None
     auth: Auth | None = None
     signing: tuple[str, ...] = ()
+    tls: Tls = field(default_factory=Tls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from app.service.pauses import awake, pause
 from app.service.rules import COMPUTED_UNDER
 from app.service.sealing import encrypted, hold_secrets, secrets_of, unmasked
 from app.service.settle import settle
-from app.service.validation import checked, require_future, require_no_callback
+from app.service.validation import checked, require_admin_unverified, require_future, require_no_callback
 from app.target.endpoint import host_key
 from app.target.reach import Reach
 from app.vault.sealer import WITHOUT_KEYS, Sealer
@@ -180,6 +180,7 @@ class JobService:
         return changed, False, queued
 
     async def _create(self, tx: Transaction, definition: JobDefinition) -> PersistedJob:
+        require_admin_unverified(definition)
         definition = encrypted(definition, None, self._sealer)
         await hold_calendars(tx, definition.policies.exclude)
         await hold_secrets(tx, definition, self._sealer)
@@ -215,9 +216,11 @@ class JobService:
             return job, []
         known = job.policies.exclude
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
+        resumes = definition == replace(job.definition(), enabled=True)
+        if not resumes:
+            require_admin_unverified(definition)
         await hold_secrets(tx, definition, self._sealer)
         await tx.secrets.carry(job.id, secrets_of(definition))
-        resumes = definition == replace(job.definition(), enabled=True)
         action = "job.resume" if resumes else "job.change"
         await tx.audit_log.note(action, job.name, job.uid, before=job.definition(), after=definition)
         return await change(tx, job, definition)

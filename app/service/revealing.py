@@ -30,7 +30,7 @@ class Revealer:
 
         Raises SecretNotFound, SecretUnreadable and UnsendableSecret.
         """
-        in_body = set(names_in(call.body))
+        in_body, shown = set(names_in(call.body)), call.tls.client_certificate
         names = in_body | set(_named(call))
         values = await self._values(names) if names else {}
         headers, hidden = self._headers(call, values)
@@ -38,8 +38,9 @@ class Revealer:
             call=call,
             headers=headers,
             body=filled(call.body, values) if in_body else call.body,
-            signing_keys=tuple(signing_key(name, values[name]) for name in call.signing),
-            hidden=frozenset({*values.values(), *hidden}),
+            signing_keys=tuple(_signing_key(name, values[name]) for name in call.signing),
+            certificate=None if shown is None else values[shown],
+            hidden=frozenset({*(value for name, value in values.items() if name != shown), *hidden}),
             in_body=bool(in_body),
         )
 
@@ -74,14 +75,16 @@ def _named(call: Call) -> Iterator[str]:
     yield from call.signing
     if call.auth is not None:
         yield call.auth.secret
+    if call.tls.client_certificate is not None:
+        yield call.tls.client_certificate
 
 
-def signing_key(name: str, value: str) -> str:
-    """The value, which can sign. Raises UnsendableSecret."""
+def _signing_key(name: str, value: str) -> str:
+    """The value, which can sign."""
     try:
         check_signing_key(value)
-    except ValueError as error:
-        raise UnsendableSecret(f"the secret {name} can't sign: {error}") from None
+    except UnsendableSecret as error:
+        raise UnsendableSecret(f"the secret {name} can't sign: {error.message}") from None
     return value
 
 

@@ -10,7 +10,8 @@ from app.domain.errors import InvalidInput, SecretUnreadable, UnknownSecret, Uns
 from app.domain.job import JobDefinition
 from app.domain.masking import MASK, is_credential
 from app.domain.secret import HeaderValue, names_in, sealed, sealed_token, secret_name
-from app.service.revealing import signing_key
+from app.target.signature import check_signing_key
+from app.target.tls import check_certificate
 from app.vault.sealer import Sealer
 
 Headers = Mapping[str, HeaderValue]
@@ -50,6 +51,8 @@ def secrets_of(definition: JobDefinition) -> dict[str, str]:
         found |= _named(rule.headers, f"notify.{index}.headers")
     found |= _named(definition.headers, "headers")
     found |= dict.fromkeys(policies.signing, "signing")
+    if policies.tls.client_certificate is not None:
+        found[policies.tls.client_certificate] = "tls"
     return found | ({policies.auth.secret: "auth"} if policies.auth else {})
 
 
@@ -62,16 +65,23 @@ async def hold_secrets(tx: Transaction, definition: JobDefinition, sealer: Seale
             raise UnknownSecret(
                 f"{field}: there is no secret named {name}.", field=field, remedy="POST /v1/secrets makes it."
             )
-    if definition.policies.signing:
-        await _check_signing(tx, definition.policies.signing, sealer)
+    await _check_values(tx, "signing", definition.policies.signing, sealer, check_signing_key)
+    if shown := definition.policies.tls.client_certificate:
+        await _check_values(tx, "tls", [shown], sealer, check_certificate)
 
 
-async def _check_signing(tx: Transaction, names: Sequence[str], sealer: Sealer) -> None:
-    for name, token in (await tx.secrets.tokens(names)).items():
+async def _check_values(
+    tx: Transaction, field: str, names: Sequence[str], sealer: Sealer, check: Callable[[str], None]
+) -> None:
+    for name, token in (await tx.secrets.tokens(names)).items() if names else ():
         try:
-            signing_key(name, sealer.open(token))
+            check(sealer.open(token))
         except UnsendableSecret as error:
-            raise InvalidInput(f"signing: {error.message}.", field="signing", remedy="PUT another value.") from None
+            raise InvalidInput(
+                f"{field}: the secret {name} can't be used here: {error.message}.",
+                field=field,
+                remedy="PUT another value, or name another secret.",
+            ) from None
 
 
 def _named(headers: Headers, field: str) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from app.domain.errors import InvalidInput, NeverFires, RefusedTarget
+from app.domain.acting import current_actor
+from app.domain.errors import Forbidden, InvalidInput, NeverFires, RefusedTarget
 from app.domain.job import JobDefinition
 from app.domain.notice import Notify
 from app.domain.recurrence import RESOLUTION, Recurrence
@@ -37,6 +38,17 @@ def require_future(recurrence: Recurrence, after: datetime) -> None:
             f"'{recurrence.schedule}' has no occurrence from now on{_bounds(recurrence)} before the year 2100.",
             field="schedule",
             remedy="Use days, years or an instant that are still to come, or @manual.",
+        )
+
+
+def require_admin_unverified(definition: JobDefinition) -> None:
+    """Of a job whose targets don't have to prove who they are. Raises Forbidden."""
+    actor = current_actor()
+    if not definition.policies.tls.verify and actor is not None and not actor.is_admin:
+        raise Forbidden(
+            f"{actor.name} may not do this: tls.verify is false, which takes the scope admin.",
+            field="tls.verify",
+            remedy="Leave it out, or have somebody with that scope do it.",
         )
 
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from ssl import SSLContext
 
 from aiohttp import ClientResponse, ClientSession
 from aiohttp.abc import AbstractResolver
@@ -29,6 +28,7 @@ from app.target.resolver import Resolver
 from app.target.session import open_session
 from app.target.signature import signature
 from app.target.times import CallTimes
+from app.target.tls import TlsContexts, trusting
 
 Reveal = Callable[[Call], Awaitable[Revealed]]
 """Puts a call's secrets where it is to carry them. Raises SecretNotFound, SecretUnreadable."""
@@ -45,7 +45,7 @@ _LARGE = 2**20  # aiohttp warns of bytes above, as it would write them in one go
 class HttpTarget:
     """Calls endpoints in one session for the process, opened once, on the loop that calls, and closed for good.
 
-    `tls` replaces the system's certificate authorities. `public_url` is how targets reach this service. Through a
+    `ca_bundle` replaces the system's certificate authorities. `public_url` is how targets reach this service. Through a
     proxy, names are looked up there and not here. Calls whose job has no `signing` are signed with `signing_keys`.
     """
 
@@ -56,7 +56,7 @@ class HttpTarget:
         version: str,
         *,
         resolver: AbstractResolver | None = None,
-        tls: SSLContext | None = None,
+        ca_bundle: str | None = None,
         proxy: Proxy | None = None,
         public_url: str | None = None,
         reveal: Reveal = as_it_is,
@@ -66,7 +66,8 @@ class HttpTarget:
         self._clock = clock
         self._version = version
         self._resolver = resolver or Resolver()
-        self._tls = tls
+        self._tls = trusting(ca_bundle) if ca_bundle else None
+        self._contexts = TlsContexts(ca_bundle)
         self._proxy = proxy
         self._public_url = public_url
         self._reveal = reveal
@@ -112,7 +113,8 @@ class HttpTarget:
         now, call = self._clock.now(), revealed.call
         keys = revealed.signing_keys or self._signing_keys
         sign = partial(signature, keys, str(call.run_id), now) if keys else None
-        return Hop.first(revealed, call_headers(revealed, now, self._callback(call)), sign)
+        tls = self._contexts.context(revealed.certificate, verify=call.tls.verify)
+        return Hop.first(revealed, call_headers(revealed, now, self._callback(call)), sign, tls)
 
     async def _ask(self, hop: Hop, answer: Answer, times: CallTimes, *, follow: bool) -> Hop | None:
         """Where to ask next; None once the answer is read."""
@@ -144,6 +146,7 @@ class HttpTarget:
             allow_redirects=False,
             proxy=self._proxy.url if self._proxy else None,
             proxy_headers=self._proxy.headers if self._proxy else None,
+            ssl=hop.tls or True,
             trace_request_ctx=times,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 from aiohttp import ClientResponse
@@ -29,24 +30,27 @@ _FOLLOWED = _TO_GET | {HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT, HTTP
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """`url` is canonical."""
+    """`url` is canonical; `tls` is what the job asks for beyond what holds for all."""
 
     revealed: Revealed
     url: str
     method: str
     headers: CIMultiDict[str]
     body: bytes | None
+    tls: SSLContext | None = None
     redirected: bool = False
 
     @classmethod
-    def first(cls, revealed: Revealed, headers: CIMultiDict[str], sign: Sign | None) -> Hop:
+    def first(
+        cls, revealed: Revealed, headers: CIMultiDict[str], sign: Sign | None = None, tls: SSLContext | None = None
+    ) -> Hop:
         """Raises InvalidEndpoint."""
         call, body = revealed.call, call_body(revealed)
         if body:
             headers.setdefault(CONTENT_TYPE, body[1])
         if sign is not None:
             headers[SIGNATURE] = sign(body[0] if body else b"")
-        return cls(revealed, _canonical(call.endpoint), call.method, headers, body[0] if body else None)
+        return cls(revealed, _canonical(call.endpoint), call.method, headers, body[0] if body else None, tls)
 
     def onward(self, response: ClientResponse) -> Hop | None:
         """What is asked next, by the rules of RFC 9110, 15.4; None where the response is the answer.
@@ -77,10 +81,10 @@ def _canonical(endpoint: str) -> str:
 
 
 def _elsewhere(hop: Hop) -> Hop:
-    """Another origin sees no credentials."""
+    """Another origin sees no credentials, and has to prove who it is."""
     if hop.body and hop.revealed.in_body:
         raise RefusedAddressError("redirect: to another host, with secrets in the body")
-    return replace(hop, headers=without_secrets(hop.headers, hop.revealed.headers))
+    return replace(hop, headers=without_secrets(hop.headers, hop.revealed.headers), tls=None)
 
 
 def _as_get(hop: Hop) -> Hop:

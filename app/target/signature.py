@@ -9,6 +9,8 @@ from secrets import token_bytes
 
 from standardwebhooks import Webhook
 
+from app.domain.errors import UnsendableSecret
+
 PREFIX = "whsec_"
 _LEAST, _MOST = 24, 64
 """Bytes of a key, by the specification."""
@@ -19,15 +21,15 @@ def new_signing_key() -> str:
 
 
 def check_signing_key(key: str) -> None:
-    """Raises ValueError, which does not tell the key."""
+    """Raises UnsendableSecret, which does not tell the key."""
     try:
         length = len(b64decode(key.removeprefix(PREFIX), validate=True)) if key.startswith(PREFIX) else 0
     except ValueError:  # binascii.Error is one
         length = 0
     if not _LEAST <= length <= _MOST:
-        raise ValueError(
-            f"a signing key is {PREFIX} and {_LEAST} to {_MOST} bytes in base64: "
-            "`cronledger secrets new-signing-key` prints one"
+        raise UnsendableSecret(
+            f"a signing key is {PREFIX} and {_LEAST} to {_MOST} bytes in base64, as `cronledger secrets "
+            "new-signing-key` prints it"
         )
 
 
@@ -35,7 +37,10 @@ def read_signing_keys(text: str) -> tuple[str, ...]:
     """One, or two while one takes the other's place. Raises ValueError."""
     keys = tuple(text.replace(",", " ").split())
     for key in keys:
-        check_signing_key(key)
+        try:
+            check_signing_key(key)
+        except UnsendableSecret as error:
+            raise ValueError(error.message) from None
     if len(keys) > 2:  # noqa: PLR2004  # the old one and the new
         raise ValueError("at most two signing keys are in use at once")
     return keys

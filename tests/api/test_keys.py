@@ -259,3 +259,21 @@ async def test_where_nobody_is_asked_what_they_send_does_not_matter(services: Se
     async with client_of(build_app(replace(services, access=access))) as client:
         for told in ("Basic dXNlcjpwYXNz", "Bearer x"):
             assert (await client.get("/v1/jobs", headers={"Authorization": told})).status_code == 200
+
+
+async def test_who_may_write_jobs_may_not_let_targets_go_unverified(admin: AsyncClient) -> None:
+    its = bearer((await made(admin, "jobs:write"))["key"])
+    unverified = JOB | {"tls": {"verify": False}}
+    for answer in (
+        await admin.post("/v1/jobs", json=unverified, headers=its),
+        await admin.put("/v1/jobs/nightly", json=unverified, headers=its),
+    ):
+        assert problem(answer, 403, "forbidden")["field"] == "tls.verify"
+    assert (await admin.post("/v1/jobs", json=unverified)).status_code == 201
+    answer = await admin.patch("/v1/jobs/nightly", json={"endpoint": "https://other.example/"}, headers=its)
+    problem(answer, 403, "forbidden")
+    for path in ("pause", "resume"):
+        assert (await admin.post(f"/v1/jobs/nightly/{path}", headers=its)).status_code == 200
+    assert (await admin.put("/v1/jobs/nightly", json=unverified, headers=its)).status_code == 200, "nothing is new"
+    verified = await admin.patch("/v1/jobs/nightly", json={"tls": {"verify": True}}, headers=its)
+    assert verified.json()["tls"] == {"client_certificate": None, "verify": True}

@@ -69,7 +69,7 @@ async def test_a_name_is_given_once(client: AsyncClient) -> None:
         ({"name": "x", "value": ""}, "value"),
         ({"name": "x", "value": 5}, "value"),
         ({"name": "x", "value": "a\x00b"}, "value"),
-        ({"name": "x", "value": "x" * 8193}, "value"),
+        ({"name": "x", "value": "x" * 32769}, "value"),
         ({"name": "../x", "value": VALUE}, "name"),
         ({"name": "", "value": VALUE}, "name"),
         ({"name": "x", "value": VALUE, "hint": "y"}, "hint"),
@@ -105,6 +105,7 @@ async def test_a_secret_that_jobs_carry_stays(client: AsyncClient, database: Dat
         ({"auth": {"type": "bearer", "token": {"secret": "absent"}}}, "auth"),
         ({"auth": {"type": "basic", "username": "me", "password": {"secret": "absent"}}}, "auth"),
         ({"signing": [{"secret": "absent"}]}, "signing"),
+        ({"tls": {"client_certificate": {"secret": "absent"}}}, "tls"),
         (
             {"notify": [{"on": ["lost"], "endpoint": "http://a.test/", "headers": {"X-T": {"secret": "absent"}}}]},
             "notify.0.headers.X-T",
@@ -129,6 +130,8 @@ async def test_a_secret_must_be_there_to_be_named(client: AsyncClient, carried: 
         ({"headers": {"X-Token": {"sealed": "gAAAA"}}}, "headers.X-Token"),
         ({"signing": [{"secret": "a"}, {"secret": "b"}, {"secret": "c"}]}, "signing"),
         ({"signing": [{"secret": "billing-token"}]}, "signing"),
+        ({"tls": {"client_certificate": {"secret": "billing-token"}}}, "tls"),
+        ({"tls": {"verify": "no"}}, "tls.verify"),
         ({"auth": {"type": "bearer", "token": {"secret": "billing-token"}}, "headers": {"authorization": "x"}}, "auth"),
     ],
 )

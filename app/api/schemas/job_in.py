@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.schemas.credentials import AuthPatch, Signing
 from app.api.schemas.exclude import Exclude
 from app.api.schemas.fields import (
     Description,
@@ -28,7 +29,6 @@ from app.api.schemas.fields import (
 )
 from app.api.schemas.policies import (
     AsyncPatch,
-    AuthPatch,
     Deadline,
     Failures,
     Jitter,
@@ -41,8 +41,8 @@ from app.api.schemas.policies import (
     Notify,
     PolicyFields,
     RetryPatch,
-    Signing,
     SuccessPatch,
+    TlsPatch,
     policy_values,
 )
 from app.domain.job import DayRule, DstGap, DstOverlap, JobDefinition, PersistedJob
@@ -169,6 +169,7 @@ class JobPatch(_Body):
     keep_runs: KeepRuns | None = None
     auth: AuthPatch | None = None
     signing: Signing | None = None
+    tls: TlsPatch | None = None
 
     def given(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.model_fields_set}

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from app.api.schemas.credentials import BasicAuth, BearerAuth, Signing, TlsFields, credential_values
 from app.api.schemas.exclude import Exclude, tell_item
-from app.api.schemas.fields import ANY_JSON, NO_NUL, WHOLE, Endpoint, Headers, JsonBody, SecretRef
+from app.api.schemas.fields import ANY_JSON, NO_NUL, WHOLE, Endpoint, Headers, JsonBody
 from app.api.schemas.text import fault
-from app.domain.auth import Auth
 from app.domain.job import JobDefinition
 from app.domain.masking import masked_headers
 from app.domain.notice import Event
 from app.domain.notice import Notify as Rule
 from app.domain.policies import AsyncCompletion, Delivery, Misfire, MisfirePolicy, Overlap, Policies
 from app.domain.retry import Retry
-from app.domain.secret import named
 from app.domain.success import Success
 
 _YEAR = 366 * 86400
@@ -131,30 +130,6 @@ class NotifyFields(_Policy):
 Notify = Annotated[list[NotifyFields], Field(max_length=5)]
 
 
-class BearerAuth(_Policy):
-    """Calls carry a token (RFC 6750)."""
-
-    type: Literal["bearer"]
-    token: SecretRef
-
-    def auth(self) -> Auth:
-        return Auth(secret=self.token.secret)
-
-
-class BasicAuth(_Policy):
-    """Calls carry a name and a password (RFC 7617)."""
-
-    type: Literal["basic"]
-    username: Annotated[str, Field(max_length=255, pattern=r"^[^:\u0000-\u001f\u007f]*$")]
-    password: SecretRef
-
-    def auth(self) -> Auth:
-        return Auth(secret=self.password.secret, username=self.username)
-
-
-Signing = Annotated[list[SecretRef], Field(max_length=2)]
-
-
 class PolicyFields(BaseModel):
     """What decides about a job's occurrences and about their runs."""
 
@@ -207,6 +182,8 @@ class PolicyFields(BaseModel):
         "out, the service's own keys do.",
     )
 
+    tls: TlsFields = TlsFields()
+
     def policies(self) -> Policies:
         values = {name: getattr(self, name) for name in _NAMES}
         misfire, retry, success, completion = self.misfire, self.retry, self.success, self.async_completion
@@ -220,6 +197,7 @@ class PolicyFields(BaseModel):
                 "async_completion": completion and AsyncCompletion(**completion.model_dump()),
                 "notify": tuple(each.rule() for each in self.notify),
                 "auth": self.auth and self.auth.auth(),
+                "tls": self.tls.tls(),
                 "signing": tuple(each.secret for each in self.signing),
             }
         )
@@ -233,16 +211,8 @@ def policy_values(job: JobDefinition) -> dict[str, Any]:
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(job.policies).items()}
     for told, rule in zip(values["notify"], job.policies.notify, strict=True):
         told["headers"] = masked_headers(rule.headers)
-    values |= {"exclude": [tell_item(each) for each in job.policies.exclude], "auth": _told(job.policies.auth)}
-    return values | {"signing": [named(name) for name in job.policies.signing]}
-
-
-def _told(auth: Auth | None) -> dict[str, Any] | None:
-    if auth is None:
-        return None
-    if auth.username is None:
-        return {"type": "bearer", "token": named(auth.secret)}
-    return {"type": "basic", "username": auth.username, "password": named(auth.secret)}
+    values |= {"exclude": [tell_item(each) for each in job.policies.exclude]}
+    return values | credential_values(job.policies)
 
 
 def _patch(policy: type[BaseModel]) -> WithJsonSchema:
@@ -260,10 +230,5 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 MisfirePatch = Annotated[dict[str, JsonBody], _patch(MisfireFields)]
 RetryPatch = Annotated[dict[str, JsonBody], _patch(RetryFields)]
 AsyncPatch = Annotated[dict[str, JsonBody], _patch(AsyncFields)]
-AuthPatch = Annotated[
-    dict[str, JsonBody],
-    WithJsonSchema(
-        {"anyOf": [{"$ref": "#/components/schemas/BearerAuth"}, {"$ref": "#/components/schemas/BasicAuth"}]}
-    ),
-]
+TlsPatch = Annotated[dict[str, JsonBody], _patch(TlsFields)]
 SuccessPatch = Annotated[dict[str, JsonBody], _patch(SuccessFields)]

@@ -14,7 +14,7 @@ from app.domain.secret import Secret
 EXAMPLE: dict[str, Any] = {"name": "billing-token", "value": "s3cr3t-of-the-billing-service"}
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, description="Unique among the secrets.")]
-_Value = Annotated[str, Field(min_length=1, max_length=8192, pattern=NO_NUL)]
+_Value = Annotated[str, Field(min_length=1, max_length=32768, pattern=NO_NUL)]
 
 
 class SecretValue(BaseModel):

@@ -98,5 +98,6 @@ def server_tls(certificate: str) -> ssl.SSLContext:
     return context
 
 
-def client_tls(certificate: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(TLS / f"{certificate}.pem"))
+def authority(certificate: str) -> str:
+    """The file by which a client trusts it."""
+    return str(TLS / f"{certificate}.pem")

@@ -11,7 +11,7 @@ import pytest
 from app.domain.run import Outcome
 from app.target.caller import HttpTarget
 from app.target.failure import explain
-from tests.unit.target.servers import Names, client_tls, server_tls
+from tests.unit.target.servers import Names, authority, server_tls
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -232,7 +232,7 @@ async def test_a_certificate_is_verified(  # noqa: PLR0917 -- four fixtures, thr
     server, at = await serve(OK, tls=server_tls(certificate))
     port = at.rpartition(":")[2]
     names = Names(localhost=["127.0.0.1"], other_test=["127.0.0.1"])
-    target = await open_target(resolver=names, tls=client_tls(trusted) if trusted else None)
+    target = await open_target(resolver=names, ca_bundle=authority(trusted) if trusted else None)
     outcome = await target.call(make_call(f"https://{host}:{port}/"))
     assert outcome.error == said
     assert len(server.requests) == (1 if said is None else 0)

@@ -10,7 +10,7 @@ from app.target.proxy import read_proxy
 from app.target.reach import Reach
 from app.target.rule import read_rules
 from tests.servers.tunnel import Tunnel
-from tests.unit.target.servers import Names, client_tls, server_tls
+from tests.unit.target.servers import Names, authority, server_tls
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -37,7 +37,7 @@ async def test_tls_goes_through_the_proxy_and_ends_at_the_target(
     server, there = await serve(OK, tls=server_tls("valid"))
     reach = Reach(Targets.PUBLIC, read_rules("localhost"))
     target = await open_target(
-        reach, resolver=Names(), tls=client_tls("valid"), proxy=read_proxy(f"http://me:a%3Ab@{at}")
+        reach, resolver=Names(), ca_bundle=authority("valid"), proxy=read_proxy(f"http://me:a%3Ab@{at}")
     )
     port = there.rpartition(":")[2]
     assert (await target.call(make_call(f"https://localhost:{port}/"))).succeeded
@@ -53,7 +53,7 @@ async def test_the_certificate_is_verified_behind_the_proxy_too(
     tunnel = Tunnel()
     _, at = await serve(tunnel.handle)
     server, there = await serve(OK, tls=server_tls("valid"))
-    target = await open_target(resolver=Names(), tls=client_tls("valid"), proxy=read_proxy(f"http://{at}"))
+    target = await open_target(resolver=Names(), ca_bundle=authority("valid"), proxy=read_proxy(f"http://{at}"))
     outcome = await target.call(make_call(f"https://other.test:{there.rpartition(':')[2]}/"))
     assert outcome.error
     assert outcome.error.startswith("tls: Hostname mismatch")

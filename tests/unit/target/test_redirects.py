@@ -22,7 +22,7 @@ from app.target.headers import call_headers
 from app.target.hop import Hop
 from app.target.reach import Reach
 from app.target.rule import read_rules
-from tests.unit.target.servers import Names, client_tls, server_tls
+from tests.unit.target.servers import Names, authority, server_tls
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -159,7 +159,7 @@ async def test_each_hop_is_judged(
 async def test_a_redirect_does_not_leave_tls(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
     there, at = await serve(OK)
     _, first = await serve(to(f"http://{at}/"), tls=server_tls("valid"))
-    target = await open_target(resolver=Names(localhost=["127.0.0.1"]), tls=client_tls("valid"))
+    target = await open_target(resolver=Names(localhost=["127.0.0.1"]), ca_bundle=authority("valid"))
     call = make_call(f"https://localhost:{first.rpartition(':')[2]}/", max_redirects=3)
     assert (await target.call(call)).error == "refused: redirect: from https to http"
     assert there.connections == 0

@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app.domain.clock import SystemClock
+from app.domain.errors import UnsendableSecret
 from app.domain.revealed import Revealed
 from app.domain.run import Call
 from app.target.address import Targets
@@ -66,7 +67,7 @@ async def test_without_keys_nothing_is_signed(serve: Serve, make_call: MakeCall)
     "key", ["", "whsec_", "whsec_AAAA", f"whsec_{'A' * 31}", f"whsec_{'A' * 92}", "A" * 44, "whsec_é"]
 )
 def test_what_can_not_sign(key: str) -> None:
-    with pytest.raises(ValueError, match="whsec_ and 24 to 64 bytes") as refused:
+    with pytest.raises(UnsendableSecret, match="whsec_ and 24 to 64 bytes") as refused:
         check_signing_key(key)
     assert len(key) < 7 or key not in str(refused.value)
 
