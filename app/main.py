@@ -22,6 +22,7 @@ from app.db.changes import change_feed
 from app.db.claims import ClaimTransaction
 from app.db.engine import Database, connect
 from app.db.job_rows import JobRowSource
+from app.db.page_key import page_key as read_page_key
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
@@ -106,7 +107,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Services, Metrics]]
     metrics = Metrics()
     redis = RedisCoordinator(settings.redis_url, settings.redis_prefix, SystemClock()) if settings.redis_url else None
     scheduler = build_scheduler(settings, database, target, metrics, redis)
-    services = build_services(settings, database, scheduler, secrets)
+    services = build_services(settings, database, scheduler, secrets, await read_page_key(database))
     metrics.watch(scheduler)
     await target.open()
     try:
@@ -189,11 +190,12 @@ def build_scheduler(
 
 
 def build_services(
-    settings: Settings, database: Database, scheduler: SchedulerService, secrets: SecretService
+    settings: Settings, database: Database, scheduler: SchedulerService, secrets: SecretService, page_key: bytes
 ) -> Services:
     known = KnownKeys(database, SystemClock())
     return Services(
         database=database,
+        page_key=page_key,
         access=AccessService(known, tokens=build_tokens(settings), required=settings.auth == "on"),
         keys=KeyService(database, known),
         audit=AuditLog(database),

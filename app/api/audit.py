@@ -19,8 +19,8 @@ router = APIRouter(prefix="/v1/audit", tags=["Keys"], route_class=Guarded)
 @router.get("", operation_id="listAudit", summary="Who changed what", response_model=AuditPage, responses=PAGE)
 async def list_audit(request: Request, asked: Asked, query: Annotated[AuditQuery, Query()]) -> Response:
     """Newest first: each change was written with its line, in one transaction, and nothing changes a line."""
-    before = cursors.decode("audit", query.cursor, cursors.number)
+    before = cursors.decode(asked.page_key, "audit", query.cursor, cursors.number)
     found = await asked.audit.page(query.filters(), before, query.limit + 1)
     items = [AuditOut.of(each) for each in found[: query.limit]]
-    cursor = cursors.encode("audit", items[-1].id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "audit", items[-1].id) if len(found) > query.limit else None
     return answer(AuditPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))

@@ -55,10 +55,10 @@ async def create_backfill(
 )
 async def list_backfills(request: Request, asked: Asked, query: Annotated[BackfillQuery, Query()]) -> Response:
     """Newest first. Those of deleted jobs are here too."""
-    before = cursors.decode("backfills", query.cursor, cursors.run_id)
+    before = cursors.decode(asked.page_key, "backfills", query.cursor, cursors.run_id)
     found = await asked.backfills.page(query.job, before, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("backfills", page[-1][0].id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "backfills", page[-1][0].id) if len(found) > query.limit else None
     items = [BackfillOut.of(*each) for each in page]
     return answer(BackfillPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 

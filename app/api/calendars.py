@@ -71,10 +71,10 @@ async def create_calendar(
 @router.get("", operation_id="listCalendars", summary="List calendars", response_model=CalendarPage, responses=PAGE)
 async def list_calendars(request: Request, asked: Asked, query: Annotated[PageQuery, Query()]) -> Response:
     """By name, a page at a time, without their entries."""
-    after = cursors.decode("calendars", query.cursor, cursors.name)
+    after = cursors.decode(asked.page_key, "calendars", query.cursor, cursors.name)
     found = await asked.calendars.page(after, query.limit + 1)
     items = [CalendarItem.of(each) for each in found[: query.limit]]
-    cursor = cursors.encode("calendars", items[-1].name) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "calendars", items[-1].name) if len(found) > query.limit else None
     return answer(CalendarPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 
 

@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, told so that nobody builds on what it holds."""
+"""Cursors: where a page ended, signed, so that nobody builds on what they hold or makes them up."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hmac import compare_digest, digest
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -31,27 +32,47 @@ Kind = Literal[
 ]
 K = TypeVar("K", str, int, UUID, datetime, tuple[datetime, UUID])
 
+_SIGNATURE = 16
+"""Bytes of an HMAC-SHA256."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = 4_102_444_800_000
 """Milliseconds from 1970 to 2100."""
 
 
-def encode(kind: Kind, key: str | int | UUID) -> str:
-    """`key` is that of the last item of the page."""
-    return urlsafe_b64encode(json.dumps([kind, str(key)]).encode()).decode().rstrip("=")
+def encode(page_key: bytes, kind: Kind, key: str | int | UUID) -> str:
+    """`key` is that of the last item of the page, `page_key` what all replicas sign with."""
+    return signed(page_key, json.dumps([kind, str(key)]).encode())
 
 
-def decode(kind: Kind, cursor: str | None, read: Callable[[str], K]) -> K | None:
+def decode(page_key: bytes, kind: Kind, cursor: str | None, read: Callable[[str], K]) -> K | None:
     """The key, or None without a cursor. Raises InvalidCursor for one that was not given out for this kind of page."""
     if cursor is None:
         return None
     try:
-        found, key = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        found, key = json.loads(_told(page_key, cursor))
         if found != kind:
             raise ValueError(found)  # noqa: TRY301  # refused like anything else that is no cursor
         return read(key)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidCursor(field="cursor", remedy="Use next_cursor as it was given, or leave it out.") from error
+
+
+def signed(page_key: bytes, told: bytes) -> str:
+    return urlsafe_b64encode(_signature(page_key, told) + told).decode().rstrip("=")
+
+
+def _told(page_key: bytes, cursor: str) -> bytes:
+    """Raises ValueError for what was not signed."""
+    whole = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    signature, told = whole[:_SIGNATURE], whole[_SIGNATURE:]
+    if not compare_digest(signature, _signature(page_key, told)):
+        raise ValueError(cursor)
+    return told
+
+
+def _signature(page_key: bytes, told: bytes) -> bytes:
+    return digest(page_key, told, "sha256")[:_SIGNATURE]
 
 
 def name(key: str) -> str:

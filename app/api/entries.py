@@ -23,10 +23,10 @@ router = APIRouter(prefix="/v1/entries", tags=["Scheduler"], route_class=Guarded
 )
 async def list_entries(request: Request, asked: Asked, query: Annotated[PageQuery, Query()]) -> Response:
     """The map from which this replica wakes; the database decides what runs."""
-    after = EntryID(cursors.decode("entries", query.cursor, cursors.number) or 0)
+    after = EntryID(cursors.decode(asked.page_key, "entries", query.cursor, cursors.number) or 0)
     found = asked.scheduler.entries.after(after, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("entries", page[-1].entry_id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "entries", page[-1].entry_id) if len(found) > query.limit else None
     items = [EntryOut.of(entry) for entry in page]
     return answer(
         EntryPage(replica=asked.scheduler.replica, items=items, next_cursor=cursor), headers=next_link(request, cursor)

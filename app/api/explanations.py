@@ -13,7 +13,7 @@ from app.api.described import PAGE, failing
 from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.explanation import ExplainQuery, ExplanationOut, ExplanationPage, JobExplainQuery
-from app.service.history import HistoryService
+from app.service.services import Services
 
 router = APIRouter(prefix="/v1", tags=["History"], route_class=Guarded)
 
@@ -32,7 +32,7 @@ async def explain_job(
 
     What was due is computed from the versions of the schedule. An instant that was not due is told of too.
     """
-    return await _page(request, asked.history, query, name)
+    return await _page(request, asked, query, name)
 
 
 @router.get(
@@ -44,12 +44,12 @@ async def explain_job(
 )
 async def explain(request: Request, asked: Asked, query: Annotated[ExplainQuery, Query()]) -> Response:
     """The same, also for a deleted job."""
-    return await _page(request, asked.history, query, query.job_id)
+    return await _page(request, asked, query, query.job_id)
 
 
-async def _page(request: Request, history: HistoryService, query: JobExplainQuery, job: str | UUID) -> Response:
-    after = cursors.decode("instants", query.cursor, cursors.instant)
-    found, more = await history.explain(job, query.at, after, query.limit)
-    cursor = cursors.encode("instants", cursors.microseconds(found[-1].at)) if more else None
+async def _page(request: Request, asked: Services, query: JobExplainQuery, job: str | UUID) -> Response:
+    after = cursors.decode(asked.page_key, "instants", query.cursor, cursors.instant)
+    found, more = await asked.history.explain(job, query.at, after, query.limit)
+    cursor = cursors.encode(asked.page_key, "instants", cursors.microseconds(found[-1].at)) if more else None
     items = [ExplanationOut.of(each) for each in found]
     return answer(ExplanationPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))

@@ -60,10 +60,10 @@ async def create_job(
 @router.get("", operation_id="listJobs", summary="List jobs", response_model=JobPage, responses=PAGE)
 async def list_jobs(request: Request, asked: Asked, query: Annotated[JobQuery, Query()]) -> Response:
     """By name, a page at a time. Jobs made or deleted meanwhile shift no page."""
-    after = cursors.decode("jobs", query.cursor, cursors.name)
+    after = cursors.decode(asked.page_key, "jobs", query.cursor, cursors.name)
     found = await asked.jobs.page(query.filter(), after, query.limit + 1)
     jobs = found[: query.limit]
-    cursor = cursors.encode("jobs", jobs[-1].name) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "jobs", jobs[-1].name) if len(found) > query.limit else None
     return answer(
         JobPage(items=[JobOut.of(job) for job in jobs], next_cursor=cursor), headers=next_link(request, cursor)
     )

@@ -51,10 +51,10 @@ async def create_key(
 @router.get("", operation_id="listKeys", summary="List API keys", response_model=KeyPage, responses=PAGE)
 async def list_keys(request: Request, asked: Asked, query: Annotated[PageQuery, Query()]) -> Response:
     """Oldest first, a page at a time, those that are revoked among them."""
-    after = cursors.decode("keys", query.cursor, cursors.key_id)
+    after = cursors.decode(asked.page_key, "keys", query.cursor, cursors.key_id)
     found = await asked.keys.page(after, query.limit + 1)
     items = [KeyOut.of(key) for key in found[: query.limit]]
-    cursor = cursors.encode("keys", items[-1].id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "keys", items[-1].id) if len(found) > query.limit else None
     return answer(KeyPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 
 

@@ -32,10 +32,10 @@ LimitKey = Annotated[Key, Path(description="What jobs name as `concurrency_key`.
 @router.get("", operation_id="listLimits", summary="List limits", response_model=LimitPage, responses=PAGE)
 async def list_limits(request: Request, asked: Asked, query: Annotated[PageQuery, Query()]) -> Response:
     """By key, a page at a time. A key without a limit holds nothing up, and is not here."""
-    after = cursors.decode("limits", query.cursor, cursors.name)
+    after = cursors.decode(asked.page_key, "limits", query.cursor, cursors.name)
     found = await asked.limits.page(after, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("limits", page[-1].key) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "limits", page[-1].key) if len(found) > query.limit else None
     return answer(
         LimitPage(items=[LimitOut.of(limit) for limit in page], next_cursor=cursor), headers=next_link(request, cursor)
     )

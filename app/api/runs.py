@@ -20,7 +20,7 @@ from app.api.schemas.run import JobRunQuery, RunOut, RunPage, RunQuery
 from app.db.runs import RunFilter
 from app.domain.errors import RunNotFound
 from app.domain.lifecycle import ENDED
-from app.service.runs import RunService
+from app.service.services import Services
 
 router = APIRouter(prefix="/v1", tags=["Runs"], route_class=OnceRoute)
 
@@ -42,7 +42,7 @@ RunId = Annotated[UUID, Depends(_possible)]
 @router.get("/runs", operation_id="listRuns", summary="List runs", response_model=RunPage, responses=PAGE)
 async def list_runs(request: Request, asked: Asked, query: Annotated[RunQuery, Query()]) -> Response:
     """Newest first. Runs of deleted jobs are here too."""
-    return await _page(request, asked.runs, query, query.job_id)
+    return await _page(request, asked, query, query.job_id)
 
 
 @router.get(
@@ -54,7 +54,7 @@ async def list_runs(request: Request, asked: Asked, query: Annotated[RunQuery, Q
 )
 async def list_job_runs(request: Request, asked: Asked, name: Name, query: Annotated[JobRunQuery, Query()]) -> Response:
     """Newest first."""
-    return await _page(request, asked.runs, query, await asked.runs.job_id(name))
+    return await _page(request, asked, query, await asked.runs.job_id(name))
 
 
 @router.get(
@@ -75,10 +75,10 @@ async def list_attempts(
     request: Request, asked: Asked, run_id: RunId, query: Annotated[PageQuery, Query()]
 ) -> Response:
     """Oldest first, with their times. The one that is under way comes last."""
-    after = cursors.decode("attempts", query.cursor, cursors.version)
+    after = cursors.decode(asked.page_key, "attempts", query.cursor, cursors.version)
     found = await asked.runs.attempts(run_id, after, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("attempts", page[-1].fence) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "attempts", page[-1].fence) if len(found) > query.limit else None
     items = [AttemptOut.of(each) for each in page]
     return answer(AttemptPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 
@@ -116,14 +116,14 @@ async def retry_run(request: Request, asked: Asked, run_id: RunId) -> Response:
     return answer(RunOut.of(run), 202, {"Location": run_path(request, run.id)})
 
 
-async def _page(request: Request, runs: RunService, query: JobRunQuery, job_id: UUID | None) -> Response:
-    before = cursors.decode("runs", query.cursor, cursors.run_id)
-    asked = {name: getattr(query, name) for name in ("state", "trigger", "backfill_id", "since", "until")}
-    filters = RunFilter(job_id=job_id, **asked)
+async def _page(request: Request, asked: Services, query: JobRunQuery, job_id: UUID | None) -> Response:
+    before = cursors.decode(asked.page_key, "runs", query.cursor, cursors.run_id)
+    wanted = {name: getattr(query, name) for name in ("state", "trigger", "backfill_id", "since", "until")}
+    filters = RunFilter(job_id=job_id, **wanted)
     possible = query.backfill_id is None or cursors.is_possible(query.backfill_id)
-    found = await runs.page(filters, before, query.limit + 1) if possible else []
+    found = await asked.runs.page(filters, before, query.limit + 1) if possible else []
     page = found[: query.limit]
-    cursor = cursors.encode("runs", page[-1].id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "runs", page[-1].id) if len(found) > query.limit else None
     return answer(
         RunPage(items=[RunOut.of(run) for run in page], next_cursor=cursor), headers=next_link(request, cursor)
     )

@@ -46,10 +46,10 @@ async def create_secret(
 @router.get("", operation_id="listSecrets", summary="List secrets", response_model=SecretPage, responses=PAGE)
 async def list_secrets(request: Request, asked: Asked, query: Annotated[PageQuery, Query()]) -> Response:
     """By name, a page at a time, without their values."""
-    after = cursors.decode("secrets", query.cursor, cursors.name)
+    after = cursors.decode(asked.page_key, "secrets", query.cursor, cursors.name)
     found = await asked.secrets.page(after, query.limit + 1)
     items = [SecretOut.of(secret) for secret in found[: query.limit]]
-    cursor = cursors.encode("secrets", items[-1].name) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "secrets", items[-1].name) if len(found) > query.limit else None
     return answer(SecretPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))
 
 

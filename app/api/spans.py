@@ -26,10 +26,10 @@ router = APIRouter(prefix="/v1/jobs/{name:segment}/spans", tags=["Runs"], route_
 )
 async def list_job_spans(request: Request, asked: Asked, name: Name, query: Annotated[PageQuery, Query()]) -> Response:
     """When the job was paused, or nobody was there to run it. Newest first."""
-    before = cursors.decode("spans", query.cursor, cursors.number)
+    before = cursors.decode(asked.page_key, "spans", query.cursor, cursors.number)
     found = await asked.runs.spans(name, before, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("spans", page[-1].id) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "spans", page[-1].id) if len(found) > query.limit else None
     return answer(
         SpanPage(items=[SpanOut.of(span) for span in page], next_cursor=cursor), headers=next_link(request, cursor)
     )

@@ -32,8 +32,8 @@ async def get_stats(request: Request, asked: Asked, query: Annotated[StatsQuery,
     """
     if query.job is not None and query.job_id is not None:
         raise InvalidInput("job and job_id are both given.", field="job_id", remedy="Use one of them.")
-    after = cursors.decode("stats", query.cursor, cursors.job_id)
+    after = cursors.decode(asked.page_key, "stats", query.cursor, cursors.job_id)
     wanted = StatsAsked(since=query.since, until=query.until, job=query.job or query.job_id)
     stats, more = await asked.stats.stats(wanted, after, query.limit)
-    cursor = cursors.encode("stats", stats.jobs[-1].job_id) if more else None
+    cursor = cursors.encode(asked.page_key, "stats", stats.jobs[-1].job_id) if more else None
     return answer(StatsPage.of_stats(stats, cursor), headers=next_link(request, cursor))

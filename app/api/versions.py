@@ -14,7 +14,7 @@ from app.api.guarded import Guarded
 from app.api.links import next_link
 from app.api.schemas.page import PageQuery
 from app.api.schemas.version import VersionOut, VersionPage, VersionQuery
-from app.service.history import HistoryService
+from app.service.services import Services
 
 router = APIRouter(prefix="/v1", tags=["History"], route_class=Guarded)
 
@@ -30,7 +30,7 @@ async def list_job_versions(
     request: Request, asked: Asked, name: Name, query: Annotated[PageQuery, Query()]
 ) -> Response:
     """Newest first."""
-    return await _page(request, asked.history, query, name)
+    return await _page(request, asked, query, name)
 
 
 @router.get(
@@ -42,13 +42,13 @@ async def list_job_versions(
 )
 async def list_versions(request: Request, asked: Asked, query: Annotated[VersionQuery, Query()]) -> Response:
     """Newest first, also of a deleted job; none for an id that no job has had."""
-    return await _page(request, asked.history, query, query.job_id)
+    return await _page(request, asked, query, query.job_id)
 
 
-async def _page(request: Request, history: HistoryService, query: PageQuery, job: str | UUID) -> Response:
-    before = cursors.decode("versions", query.cursor, cursors.version)
-    found = await history.versions(job, before, query.limit + 1)
+async def _page(request: Request, asked: Services, query: PageQuery, job: str | UUID) -> Response:
+    before = cursors.decode(asked.page_key, "versions", query.cursor, cursors.version)
+    found = await asked.history.versions(job, before, query.limit + 1)
     page = found[: query.limit]
-    cursor = cursors.encode("versions", page[-1].version) if len(found) > query.limit else None
+    cursor = cursors.encode(asked.page_key, "versions", page[-1].version) if len(found) > query.limit else None
     items = [VersionOut.of(each) for each in page]
     return answer(VersionPage(items=items, next_cursor=cursor), headers=next_link(request, cursor))

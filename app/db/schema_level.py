@@ -10,7 +10,7 @@ from enum import Enum
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, Integer, Table, inspect, select
+from sqlalchemy import Column, Connection, Integer, String, Table, inspect, select
 
 from app.db.tables import metadata
 
@@ -22,6 +22,7 @@ cronledger_schema = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("needs", Integer, nullable=False),
+    Column("page_key", String(64)),
 )
 
 

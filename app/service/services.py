@@ -27,9 +27,10 @@ from app.service.switch import SwitchService
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Made once by `main`; the API finds it as `request.app.state.services`."""
+    """Made once by `main`; the API finds it as `request.app.state.services`. `page_key` signs cursors."""
 
     database: Database
+    page_key: bytes
     access: AccessService
     keys: KeyService
     secrets: SecretService

@@ -54,6 +54,7 @@ from tests.sealing import SEALER
 
 ANYWHERE = Reach(Targets.ANY)
 JOB: dict[str, Any] = {"name": "nightly", "schedule": "30 3 * * *", "endpoint": "http://example.com/hook"}
+PAGE_KEY = b"nothing is secret about it"
 NO_SUCH_RUN = UUID("0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b")
 
 
@@ -88,6 +89,7 @@ def build_services(
     known = KnownKeys(database, SystemClock())
     return Services(
         database=database,
+        page_key=PAGE_KEY,
         access=AccessService(known, required=auth),
         keys=KeyService(database, known),
         audit=AuditLog(database),

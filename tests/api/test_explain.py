@@ -10,7 +10,7 @@ from httpx2 import AsyncClient
 from app.api import cursors
 from app.db.engine import Database
 from app.db.tables import job_spans, job_versions
-from tests.api.building import create, problem
+from tests.api.building import PAGE_KEY, create, problem
 from tests.api.test_pages import FORGED, walk
 
 PAST, FUTURE = "2020-02-01T03:30:00Z", "2090-02-01T03:30:00Z"
@@ -118,7 +118,9 @@ async def test_an_instant_must_be_given_once_and_nothing_beside_it(client: Async
     assert problem(await client.get(f"/v1/explain?at={PAST}&job_id=1"), 422, "invalid-input")["field"] == "job_id"
 
 
-@pytest.mark.parametrize("cursor", [*FORGED, cursors.encode("instants", 2**62), cursors.encode("instants", -1)])
+@pytest.mark.parametrize(
+    "cursor", [*FORGED, cursors.encode(PAGE_KEY, "instants", 2**62), cursors.encode(PAGE_KEY, "instants", -1)]
+)
 async def test_a_forged_cursor_is_refused(client: AsyncClient, cursor: str) -> None:
     await create(client)
     said = problem(await client.get(EXPLAIN, params={"at": PAST, "cursor": cursor}), 422, "invalid-cursor")
@@ -127,7 +129,7 @@ async def test_a_forged_cursor_is_refused(client: AsyncClient, cursor: str) -> N
 
 async def test_a_cursor_beyond_the_range_leads_to_an_empty_page(client: AsyncClient) -> None:
     await create(client)
-    beyond = cursors.encode("instants", cursors.microseconds(datetime(2099, 12, 31, tzinfo=UTC)))
+    beyond = cursors.encode(PAGE_KEY, "instants", cursors.microseconds(datetime(2099, 12, 31, tzinfo=UTC)))
     for at in (PAST, f"{PAST}/2020-02-02T00:00:00Z"):
         assert await asked(client, at, cursor=beyond) == []
 

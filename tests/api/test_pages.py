@@ -7,7 +7,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from app.api import cursors
-from tests.api.building import create, problem
+from tests.api.building import PAGE_KEY, create, problem
 
 
 async def names(client: AsyncClient, query: str) -> list[str]:
@@ -87,7 +87,12 @@ async def test_an_empty_page_leads_nowhere(client: AsyncClient) -> None:
 
 
 def cursor_of(text: str) -> str:
-    return urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+    """Signed, whatever it holds."""
+    return cursors.signed(PAGE_KEY, text.encode("utf-8", "surrogatepass"))
+
+
+def unsigned(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 FORGED = [
@@ -136,6 +141,21 @@ async def test_a_forged_cursor_is_refused(client: AsyncClient, path: str) -> Non
         assert said["field"] == "cursor"
 
 
+async def test_a_cursor_that_was_not_signed_here_is_refused(client: AsyncClient) -> None:
+    await create(client)
+    told = '["jobs", "a"]'
+    good = cursor_of(told)
+    assert (await client.get("/v1/jobs", params={"cursor": good})).status_code == 200
+    changed = good[:-3] + ("A" if good[-3] != "A" else "B") + good[-2:]
+    foreign = cursors.signed(b"another key", told.encode())
+    for cursor in (unsigned(told), unsigned("x" * 16 + told), changed, foreign, good[:-4], f"{good}AAAA"):
+        problem(await client.get("/v1/jobs", params={"cursor": cursor}), 422, "invalid-cursor")
+
+
 async def test_a_cursor_of_one_kind_of_page_is_none_of_another(client: AsyncClient) -> None:
-    problem(await client.get("/v1/jobs", params={"cursor": cursors.encode("entries", 1)}), 422, "invalid-cursor")
-    problem(await client.get("/v1/entries", params={"cursor": cursors.encode("jobs", "1")}), 422, "invalid-cursor")
+    problem(
+        await client.get("/v1/jobs", params={"cursor": cursors.encode(PAGE_KEY, "entries", 1)}), 422, "invalid-cursor"
+    )
+    problem(
+        await client.get("/v1/entries", params={"cursor": cursors.encode(PAGE_KEY, "jobs", "1")}), 422, "invalid-cursor"
+    )

@@ -30,7 +30,7 @@ from app.domain.schedule import timezones
 from app.metrics import Metrics
 from app.service.keys import bootstrap
 from app.service.services import Services
-from tests.api.building import NO_SUCH_RUN, build_scheduler, build_services
+from tests.api.building import NO_SUCH_RUN, PAGE_KEY, build_scheduler, build_services
 from tests.conftest import STORES
 
 SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
@@ -40,24 +40,24 @@ ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
 FILE = ICALENDAR.replace("20271224", "{day:%Y%m%d}")
 KEY = compose(bytes(32))
 CURSORS = {
-    "listJobs": cursors.encode("jobs", "a"),
-    "listCalendars": cursors.encode("calendars", "a"),
-    "listLimits": cursors.encode("limits", "a"),
-    "listSecrets": cursors.encode("secrets", "a"),
-    "listKeys": cursors.encode("keys", NO_SUCH_RUN),
-    "listAudit": cursors.encode("audit", 1),
-    "listBackfills": cursors.encode("backfills", NO_SUCH_RUN),
-    "listAttempts": cursors.encode("attempts", 1),
-    "listReplicas": cursors.encode("replicas", f"0 {NO_SUCH_RUN}"),
-    "getStats": cursors.encode("stats", NO_SUCH_RUN),
-    "listRuns": cursors.encode("runs", NO_SUCH_RUN),
-    "listJobRuns": cursors.encode("runs", NO_SUCH_RUN),
-    "listJobSpans": cursors.encode("spans", 1),
-    "listJobVersions": cursors.encode("versions", 1),
-    "listVersions": cursors.encode("versions", 1),
-    "explainJob": cursors.encode("instants", 0),
-    "explain": cursors.encode("instants", 0),
-    "listEntries": cursors.encode("entries", 1),
+    "listJobs": cursors.encode(PAGE_KEY, "jobs", "a"),
+    "listCalendars": cursors.encode(PAGE_KEY, "calendars", "a"),
+    "listLimits": cursors.encode(PAGE_KEY, "limits", "a"),
+    "listSecrets": cursors.encode(PAGE_KEY, "secrets", "a"),
+    "listKeys": cursors.encode(PAGE_KEY, "keys", NO_SUCH_RUN),
+    "listAudit": cursors.encode(PAGE_KEY, "audit", 1),
+    "listBackfills": cursors.encode(PAGE_KEY, "backfills", NO_SUCH_RUN),
+    "listAttempts": cursors.encode(PAGE_KEY, "attempts", 1),
+    "listReplicas": cursors.encode(PAGE_KEY, "replicas", f"0 {NO_SUCH_RUN}"),
+    "getStats": cursors.encode(PAGE_KEY, "stats", NO_SUCH_RUN),
+    "listRuns": cursors.encode(PAGE_KEY, "runs", NO_SUCH_RUN),
+    "listJobRuns": cursors.encode(PAGE_KEY, "runs", NO_SUCH_RUN),
+    "listJobSpans": cursors.encode(PAGE_KEY, "spans", 1),
+    "listJobVersions": cursors.encode(PAGE_KEY, "versions", 1),
+    "listVersions": cursors.encode(PAGE_KEY, "versions", 1),
+    "explainJob": cursors.encode(PAGE_KEY, "instants", 0),
+    "explain": cursors.encode(PAGE_KEY, "instants", 0),
+    "listEntries": cursors.encode(PAGE_KEY, "entries", 1),
 }
 CONFIG = {
     "seed": 1,

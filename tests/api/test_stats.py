@@ -12,7 +12,7 @@ from app.api import cursors
 from app.db.audit_tables import audits, due_counts
 from app.db.engine import Database
 from app.db.tables import job_versions
-from tests.api.building import create, problem
+from tests.api.building import PAGE_KEY, create, problem
 from tests.api.test_pages import FORGED, walk
 
 STATS = "/v1/stats"
@@ -112,6 +112,6 @@ async def test_what_is_to_come_is_empty(client: AsyncClient, database: Database)
     assert (told["since"], told["until"], told["total"]["due"]) == ("2090-01-01T00:00:00Z", "2090-01-01T00:00:00Z", 0)
 
 
-@pytest.mark.parametrize("cursor", [*FORGED, cursors.encode("stats", "no id")])
+@pytest.mark.parametrize("cursor", [*FORGED, cursors.encode(PAGE_KEY, "stats", "no id")])
 async def test_a_forged_cursor_is_refused(client: AsyncClient, cursor: str) -> None:
     assert problem(await client.get(STATS, params={"cursor": cursor}), 422, "invalid-cursor")["field"] == "cursor"

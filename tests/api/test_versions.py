@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 
 from app.api import cursors
 from app.db.engine import Database
-from tests.api.building import create, problem
+from tests.api.building import PAGE_KEY, create, problem
 from tests.api.test_pages import FORGED, walk
 
 VERSIONS = "/v1/jobs/nightly/versions"
@@ -85,7 +85,9 @@ async def test_a_job_must_be_named(client: AsyncClient) -> None:
     problem(await client.get(VERSIONS), 404, "job-not-found")
 
 
-@pytest.mark.parametrize("cursor", [*FORGED, cursors.encode("versions", 2**31), cursors.encode("versions", -1)])
+@pytest.mark.parametrize(
+    "cursor", [*FORGED, cursors.encode(PAGE_KEY, "versions", 2**31), cursors.encode(PAGE_KEY, "versions", -1)]
+)
 async def test_a_forged_cursor_is_refused(client: AsyncClient, cursor: str) -> None:
     await create(client)
     said = problem(await client.get(VERSIONS, params={"cursor": cursor}), 422, "invalid-cursor")

@@ -18,7 +18,7 @@ from app.metrics import Metrics
 from app.target.address import LINES
 from app.target.caller import HttpTarget
 from app.target.reach import Reach
-from tests.api.building import build_app, client_of
+from tests.api.building import PAGE_KEY, build_app, client_of
 from tests.e2e.client import eventually
 
 EVERYTHING = " ".join(str(line.network) for line in LINES)
@@ -67,7 +67,7 @@ async def serving(database_url: str, reach: Reach, resolver: AbstractResolver | 
     database = connect(database_url)
     target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver, public_url="http://service.test")
     scheduler = build_scheduler(settings, database, target, Metrics())
-    services = build_services(settings, database, scheduler, build_secrets(settings, database))
+    services = build_services(settings, database, scheduler, build_secrets(settings, database), PAGE_KEY)
     await target.open()
     await scheduler.start()
     try:
