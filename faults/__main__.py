@@ -14,7 +14,7 @@ from faults.outcome import FOLDERS, Outcome, keep, row_of, summary
 from faults.picture import draw
 from faults.table import TABLE, Entry
 
-LANES = 3
+LANES = 2
 LIMIT = {"short": 480.0, "full": 3000.0}
 """Seconds after which a row is broken off."""
 

@@ -35,8 +35,8 @@ async def wrong(*, full: bool) -> Outcome:
         async with world(clock=clock) as scene:
             await scene.add_replicas(1)
             await scene.start(Replica(scene.url, SETTINGS, environment=other.environment))
-            await scene.post_jobs("plain", 60)
-            await scene.post_jobs("slow", 20, path="/slow/300")
+            await scene.post_jobs("plain", 60 if full else 20)
+            await scene.post_jobs("slow", 20 if full else 10, path="/slow/300")
             for name, step in (("an hour on", _HOUR), ("two hours back", -2 * _HOUR), ("an hour on", _HOUR)):
                 await asyncio.sleep(60 if full else 6)
                 scene.mark(f"one replica's clock {name}")

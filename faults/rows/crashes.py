@@ -26,7 +26,7 @@ async def killed(*, full: bool) -> Outcome:
     """Each kill can make those calls come again that were under way, and no others."""
     async with world() as scene:
         await scene.add_replicas(3)
-        await _post(scene, 60)
+        await _post(scene, 60 if full else 20)
         in_flight, until = 0, time.monotonic() + (600 if full else 60)
         for replica in cycle(scene.replicas):
             in_flight += await _kill(scene, replica)
@@ -40,7 +40,7 @@ async def frozen(*, full: bool) -> Outcome:
     """For more than three leases; two at a time, so that the third has their runs."""
     async with world() as scene:
         await scene.add_replicas(3)
-        await asyncio.gather(_post(scene, 20), scene.post_jobs("long", 5, every=5, path=_LONG))
+        await asyncio.gather(_post(scene, 20 if full else 10), scene.post_jobs("long", 5, every=5, path=_LONG))
         rounds, in_flight = 10 if full else 2, 0
         for number in range(rounds):
             await asyncio.sleep(_REST if number else 0)

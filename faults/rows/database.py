@@ -29,7 +29,7 @@ async def restarted(*, full: bool) -> Outcome:
     """Fast and immediate in turn; the replicas are left alone."""
     async with world() as scene:
         await scene.add_replicas(2)
-        await post(scene)
+        await post(scene, full=full)
         back: list[float] = []
         for number in range(20 if full else 3):
             how = (signal.SIGINT, signal.SIGQUIT)[number % 2]
@@ -54,19 +54,19 @@ async def full_disk(*, full: bool) -> Outcome:
             url = PostgresServer(server.url).create_database()
             await asyncio.to_thread(migrated, url)
             scene = World(server, url)
-            return await _filled(scene, folder, 5 if full else 1)
+            return await _filled(scene, folder, full=full)
         finally:
             if scene is not None:
                 await scene.close()
             server.process.stop(signal.SIGQUIT)
 
 
-async def _filled(scene: World, folder: Path, times: int) -> Outcome:
+async def _filled(scene: World, folder: Path, *, full: bool) -> Outcome:
     await scene.add_replicas(2)
-    await post(scene)
+    await post(scene, full=full)
     back: list[float] = []
     told: list[str] = []
-    for number in range(times):
+    for number in range(5 if full else 1):
         scene.mark("disk full")
         _fill(folder)
         told += await _create(scene, f"full-{number}", 6)
@@ -85,10 +85,12 @@ async def _filled(scene: World, folder: Path, times: int) -> Outcome:
     return outcome
 
 
-async def post(scene: World) -> None:
-    await scene.post_jobs("plain", 40)
-    await scene.post_jobs("slow", 20, path="/slow/300")
-    await scene.post_jobs("once", 20, path="/slow/300", delivery="at_most_once")
+async def post(scene: World, *, full: bool) -> None:
+    """Fewer in short: a slow machine with another row beside this one is not to be what makes calls late."""
+    count = 20 if full else 6
+    await scene.post_jobs("plain", count * 2)
+    await scene.post_jobs("slow", count, path="/slow/300")
+    await scene.post_jobs("once", count, path="/slow/300", delivery="at_most_once")
 
 
 def healed(found: Found, scene: World, back: list[float]) -> Outcome:

@@ -42,7 +42,7 @@ async def cut(*, full: bool) -> Outcome:
                 hosts += [("127.0.0.1", await proxy.start()) for proxy in proxies]
                 urls = [*(_at(scene, host, port) for host, port in hosts), scene.url]
                 await scene.start(*(Replica(url, SETTINGS) for url in urls))
-                await post(scene)
+                await post(scene, full=full)
                 return await _all(scene, lines, proxies, full=full)
             finally:
                 for proxy in proxies:

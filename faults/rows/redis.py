@@ -47,7 +47,7 @@ async def broken(*, full: bool) -> Outcome:
             settings = {"REDIS_URL": f"redis://127.0.0.1:{await proxy.start()}"}
             async with world() as scene:
                 await scene.add_replicas(2, url=f"{scene.url}?pgbouncer=true", **settings)
-                await post(scene)
+                await post(scene, full=full)
                 seen = _Seen(calm=await _pass(_CALM), was_up=await _up(scene) == 1)
                 for number in range(20 if full else 3):
                     await _fault(scene, redis, proxy, number, seen)

@@ -23,7 +23,7 @@ _NAME = "standby"
 
 async def promoted(*, full: bool) -> Outcome:
     """Each time with a new pair: whose primary was killed has no standby left."""
-    rounds = [await _once() for _ in range(5 if full else 1)]
+    rounds = [await _once(full=full) for _ in range(5 if full else 1)]
     together = rounds[0]
     for each in rounds[1:]:
         together.wrong += each.wrong
@@ -39,7 +39,7 @@ def _both(name: str, one: float, other: float) -> float:
     return max(one, other) if name == "healed_in" else one + other
 
 
-async def _once() -> Outcome:
+async def _once(*, full: bool) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="cronledger-standby-"))
     folder.chmod(0o755)
     try:
@@ -50,7 +50,7 @@ async def _once() -> Outcome:
         standby = await asyncio.to_thread(_follow, primary, _within(folder, "standby"))
         try:
             await _make_synchronous(primary)
-            return await _lose(World(primary, _either(url, standby)), url, standby)
+            return await _lose(World(primary, _either(url, standby)), url, standby, full=full)
         finally:
             standby.process.stop(signal.SIGQUIT)
             if primary.process.running:
@@ -59,11 +59,11 @@ async def _once() -> Outcome:
         shutil.rmtree(folder)
 
 
-async def _lose(scene: World, url: str, standby: PostgresProcess) -> Outcome:
+async def _lose(scene: World, url: str, standby: PostgresProcess, *, full: bool) -> Outcome:
     scene.ledger = Ledger(url)
     try:
         await scene.add_replicas(2)
-        await post(scene)
+        await post(scene, full=full)
         await asyncio.sleep(4)
         waits = await scene.ledger.value("SELECT sync_state FROM pg_stat_replication")
         assert waits == "sync", f"the standby is {waits}"
