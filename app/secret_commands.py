@@ -70,6 +70,8 @@ def rotate() -> None:
     """Encrypt everything anew under the first of CRONLEDGER_SECRET_KEYS, so that the others can be taken away."""
     done: Rotated = _run(lambda service: service.rotate())
     typer.echo(f"Encrypted anew: {done.secrets} secrets, {done.jobs} jobs, {done.notices} notices to be sent.")
+    if done.unreadable:
+        raise SystemExit("None of the keys opens: " + ", ".join(done.unreadable))
 
 
 def _run(work: Callable[[SecretService], Awaitable[T]]) -> T:

@@ -24,7 +24,7 @@ PARAMETER: dict[str, Any] = {
     "schema": {"type": "string", "pattern": PATTERN},
 }
 
-NEVER_KEPT = frozenset({"createKey"})
+NEVER_KEPT = frozenset({"createKey", "createSecret"})
 """Operations that tell a secret once: their answers are not for the database."""
 
 _KEPT = ("content-type", "etag", "location")

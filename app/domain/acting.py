@@ -19,7 +19,7 @@ class Actor:
     name: str
     address: str | None = None
     request_id: str | None = None
-    is_admin: bool = True
+    is_admin: bool = False
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)

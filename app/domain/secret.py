@@ -60,18 +60,17 @@ def names_in(body: object) -> Iterator[str]:
 
 
 def filled(body: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401  # whatever JSON holds
-    """The body with the secrets that it names; it is at most 64 levels deep."""
+    """The body with the secrets that it names, as far as they are among the values; it is at most 64 levels deep."""
     if (name := secret_name(body)) is not None:
-        return values[name]
+        return values.get(name, body)
     if isinstance(body, Mapping):
         return {key: filled(value, values) for key, value in body.items()}
     return [filled(value, values) for value in body] if isinstance(body, list) else body
 
 
-def resealed(body: Any, renew: Callable[[str], str]) -> Any:  # noqa: ANN401  # whatever JSON holds
-    """A copy of JSON with each sealed value in it under another key."""
-    if (token := sealed_token(body)) is not None:
-        return sealed(renew(token))
-    if isinstance(body, Mapping):
-        return {key: resealed(value, renew) for key, value in body.items()}
-    return [resealed(value, renew) for value in body] if isinstance(body, list) else body
+def resealed(headers: Mapping[str, HeaderValue], renew: Callable[[str], str]) -> dict[str, HeaderValue]:
+    """With each sealed value under another key."""
+    return {
+        name: value if (token := sealed_token(value)) is None else sealed(renew(token))
+        for name, value in headers.items()
+    }

@@ -183,7 +183,7 @@ class JobService:
         require_admin_unverified(definition)
         definition = encrypted(definition, None, self._sealer)
         await hold_calendars(tx, definition.policies.exclude)
-        await hold_secrets(tx, definition, self._sealer)
+        await hold_secrets(tx, definition, None, self._sealer)
         stopped = await tx.switch.paused()
         at = await tx.time()
         anchor = anchor_for(definition, at)
@@ -211,15 +211,15 @@ class JobService:
     async def _edit(
         self, tx: Transaction, job: PersistedJob, definition: JobDefinition
     ) -> tuple[PersistedJob, list[Queued]]:
-        definition = encrypted(definition, job, self._sealer)
+        resumes = definition == replace(job.definition(), enabled=True)
+        definition = definition if resumes else encrypted(definition, job, self._sealer)
         if definition == job.definition():
             return job, []
         known = job.policies.exclude
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
-        resumes = definition == replace(job.definition(), enabled=True)
         if not resumes:
             require_admin_unverified(definition)
-        await hold_secrets(tx, definition, self._sealer)
+        await hold_secrets(tx, definition, job, self._sealer)
         await tx.secrets.carry(job.id, secrets_of(definition))
         action = "job.resume" if resumes else "job.change"
         await tx.audit_log.note(action, job.name, job.uid, before=job.definition(), after=definition)

@@ -92,7 +92,7 @@ async def bootstrap(database: Database, told: str) -> bool:
             return False
         key = key_of(told, "bootstrap", frozenset({Scope.ADMIN}), await tx.time())
         await tx.api_keys.add(key)
-        with acting(Actor(None, "CRONLEDGER_BOOTSTRAP_KEY")):
+        with acting(Actor(None, "CRONLEDGER_BOOTSTRAP_KEY", is_admin=True)):
             await tx.audit_log.note("key.create", key.name, key.id, after=_facts(key))
         return True
 
@@ -102,7 +102,7 @@ async def with_keys(url: str, work: Callable[[KeyService], Awaitable[T]]) -> T:
     await asyncio.to_thread(migrate.upgrade, url)
     database = connect(url)
     try:
-        with acting(Actor(None, "command line")):
+        with acting(Actor(None, "command line", is_admin=True)):
             return await work(KeyService(database, KnownKeys(database, SystemClock())))
     finally:
         await database.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from app.domain.clock import Clock
-from app.domain.errors import StoreUnavailable, UnsendableSecret
+from app.domain.errors import SecretNotFound, StoreUnavailable, UnsendableSecret
+from app.domain.masking import is_credential
 from app.domain.revealed import Revealed
 from app.domain.run import Call
 from app.domain.secret import filled, names_in, sealed_token, secret_name
@@ -14,6 +16,8 @@ from app.service.known_secrets import KnownSecrets
 from app.target.headers import sendable
 from app.target.signature import check_signing_key
 
+_LARGEST = 2**20
+_LONGEST = 8192
 _PAUSE = 1.0
 """Seconds between two looks into a database that is away."""
 
@@ -28,20 +32,22 @@ class Revealer:
     async def __call__(self, call: Call) -> Revealed:
         """Waits for the database, for which the call's timeout is the limit.
 
-        Raises SecretNotFound, SecretUnreadable and UnsendableSecret.
+        Raises SecretNotFound, SecretUnreadable and UnsendableSecret. A body may have held such an object before there
+        were secrets: what names none of them is sent as it stands, and told to nobody.
         """
-        in_body, shown = set(names_in(call.body)), call.tls.client_certificate
-        names = in_body | set(_named(call))
-        values = await self._values(names) if names else {}
+        in_body = Counter(names_in(call.body))
+        named, shown = set(_named(call)), call.tls.client_certificate
+        values = await self._values(in_body.keys() | named) if in_body or named else {}
         headers, hidden = self._headers(call, values)
+        sent = {name: value for name, value in values.items() if name in in_body or name in named - {shown}}
         return Revealed(
             call=call,
             headers=headers,
-            body=filled(call.body, values) if in_body else call.body,
-            signing_keys=tuple(_signing_key(name, values[name]) for name in call.signing),
-            certificate=None if shown is None else values[shown],
-            hidden=frozenset({*(value for name, value in values.items() if name != shown), *hidden}),
-            in_body=bool(in_body),
+            body=_body(call.body, in_body, values) if in_body else call.body,
+            signing_keys=tuple(_signing_key(name, _value(values, name)) for name in call.signing),
+            certificate=None if shown is None else _value(values, shown),
+            hidden=frozenset({*sent.values(), *hidden, *([call.callback_token] if call.callback_token else [])}),
+            in_body=not in_body.keys().isdisjoint(values),
         )
 
     async def _values(self, names: set[str]) -> dict[str, str]:
@@ -60,12 +66,13 @@ class Revealer:
                 headers[name] = self._known.open(token)
                 hidden += _with_credentials(headers[name])
             elif (secret := secret_name(value)) is not None:
-                headers[name] = _sendable(secret, values[secret])
+                headers[name] = _sendable(secret, _value(values, secret))
             else:
                 headers[name] = str(value)
+                hidden += _with_credentials(headers[name]) if is_credential(name) else []
         if call.auth is not None:
             secret = call.auth.secret
-            headers["Authorization"] = call.auth.header(_sendable(secret, values[secret]))
+            headers["Authorization"] = _sendable(secret, call.auth.header(_value(values, secret)))
             hidden += _with_credentials(headers["Authorization"])
         return headers, hidden
 
@@ -88,7 +95,22 @@ def _signing_key(name: str, value: str) -> str:
     return value
 
 
+def _value(values: Mapping[str, str], name: str) -> str:
+    if name not in values:
+        raise SecretNotFound(f"there is no secret named {name}")
+    return values[name]
+
+
+def _body(body: object, named: Counter[str], values: Mapping[str, str]) -> object:
+    """With its secrets; a short body may name a long one many times."""
+    if sum(len(values.get(name, "")) * times for name, times in named.items()) > _LARGEST:
+        raise UnsendableSecret("the secrets that the body names are larger than 1 MiB together")
+    return filled(body, values)
+
+
 def _sendable(name: str, value: str) -> str:
+    if len(value) > _LONGEST:
+        raise UnsendableSecret(f"the secret {name} is longer than 8 KiB, which no header can carry")
     if not sendable(value):
         raise UnsendableSecret(f"the secret {name} holds a character that a header can't carry, such as a line's end")
     return value

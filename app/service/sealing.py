@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from app.db.transaction import Transaction
 from app.domain.errors import InvalidInput, SecretUnreadable, UnknownSecret, UnsendableSecret
 from app.domain.job import JobDefinition
-from app.domain.masking import MASK, is_credential
+from app.domain.masking import MASK, is_credential, masked_headers
+from app.domain.notice import Notify
 from app.domain.secret import HeaderValue, names_in, sealed, sealed_token, secret_name
+from app.target.endpoint import canonical_endpoint
 from app.target.signature import check_signing_key
 from app.target.tls import check_certificate
 from app.vault.sealer import Sealer
+
+_MOST = 32
+"""Secrets of one job: each of them is looked for in what its target answers."""
 
 Headers = Mapping[str, HeaderValue]
 Turn = Callable[[str, HeaderValue, HeaderValue | None, str], HeaderValue]
@@ -36,6 +42,8 @@ def encrypted(definition: JobDefinition, stored: JobDefinition | None, sealer: S
     def encrypt(name: str, value: HeaderValue, known: HeaderValue | None, field: str) -> HeaderValue:
         if not isinstance(value, str) or not value or not is_credential(name):
             return value
+        if known == value and not sealer:
+            return value  # a job of before goes on as it is
         if known is not None and _opened(known, sealer) == value:
             return known
         return sealed(sealer.seal(value, field=field))
@@ -56,18 +64,35 @@ def secrets_of(definition: JobDefinition) -> dict[str, str]:
     return found | ({policies.auth.secret: "auth"} if policies.auth else {})
 
 
-async def hold_secrets(tx: Transaction, definition: JobDefinition, sealer: Sealer) -> None:
-    """They stay until the transaction ends, and then their carriers are seen. Raises UnknownSecret, InvalidInput."""
-    wanted = secrets_of(definition)
+async def hold_secrets(
+    tx: Transaction, definition: JobDefinition, stored: JobDefinition | None, sealer: Sealer
+) -> None:
+    """What is named anew stays until the transaction ends, and then its carriers are seen.
+
+    Raises UnknownSecret, InvalidInput.
+    """
+    known = secrets_of(stored) if stored else {}
+    wanted = {name: field for name, field in secrets_of(definition).items() if name not in known}
+    if wanted and len(secrets_of(definition)) > _MOST:
+        raise InvalidInput(f"It names more than {_MOST} secrets.", field="body", remedy="Put several into one.")
     held = await tx.secrets.hold(wanted) if wanted else set()
     for name, field in wanted.items():
         if name not in held:
-            raise UnknownSecret(
-                f"{field}: there is no secret named {name}.", field=field, remedy="POST /v1/secrets makes it."
-            )
+            raise _unknown(name, field)
     await _check_values(tx, "signing", definition.policies.signing, sealer, check_signing_key)
     if shown := definition.policies.tls.client_certificate:
         await _check_values(tx, "tls", [shown], sealer, check_certificate)
+
+
+def _unknown(name: str, field: str) -> UnknownSecret:
+    """What a body holds may be a value, by mistake, and is not said back."""
+    if field == "body":
+        return UnknownSecret(
+            'body: it holds a {"secret": ...} that names no secret.',
+            field=field,
+            remedy="POST /v1/secrets makes it; to send such an object itself, send the body as a string.",
+        )
+    return UnknownSecret(f"{field}: there is no secret named {name}.", field=field, remedy="POST /v1/secrets makes it.")
 
 
 async def _check_values(
@@ -89,14 +114,32 @@ def _named(headers: Headers, field: str) -> dict[str, str]:
 
 
 def _each(definition: JobDefinition, stored: JobDefinition | None, turned: Turn) -> JobDefinition:
-    """With each header turned into another, of the job and of its notices, which are told apart by their endpoints."""
+    """With each header turned into another, of the job and of its notices."""
     headers = _turned(definition.headers, stored.headers if stored else {}, "headers", turned)
-    known = {rule.endpoint: rule.headers for rule in stored.policies.notify} if stored else {}
+    before = _counterparts(definition.policies.notify, stored.policies.notify if stored else ())
     notify = tuple(
-        replace(rule, headers=_turned(rule.headers, known.get(rule.endpoint, {}), f"notify.{index}.headers", turned))
-        for index, rule in enumerate(definition.policies.notify)
+        replace(rule, headers=_turned(rule.headers, known, f"notify.{index}.headers", turned))
+        for index, (rule, known) in enumerate(zip(definition.policies.notify, before, strict=True))
     )
     return replace(definition, headers=headers, policies=replace(definition.policies, notify=notify))
+
+
+def _counterparts(rules: Sequence[Notify], stored: Sequence[Notify]) -> Iterator[Headers]:
+    """What is stored of each rule: those of one endpoint are told apart by their order."""
+    waiting: dict[str, list[Headers]] = defaultdict(list)
+    for rule in stored:
+        waiting[_endpoint(rule)].append(rule.headers)
+    for rule in rules:
+        found = waiting[_endpoint(rule)]
+        yield found.pop(0) if found else {}
+
+
+def _endpoint(rule: Notify) -> str:
+    """In its canonical form, if it has one."""
+    try:
+        return canonical_endpoint(rule.endpoint)
+    except InvalidInput:
+        return rule.endpoint
 
 
 def _turned(headers: Headers, stored: Headers, field: str, turned: Turn) -> Headers:
@@ -105,13 +148,15 @@ def _turned(headers: Headers, stored: Headers, field: str, turned: Turn) -> Head
 
 
 def _behind(name: str, value: HeaderValue, known: HeaderValue | None, field: str) -> HeaderValue:
-    if value != MASK or not is_credential(name):
+    if value != MASK:
         return value
-    if known is None:
+    if known is not None and masked_headers({name: known})[name] == MASK:
+        return known
+    if is_credential(name):
         raise InvalidInput(
             f"{field}: {MASK} stands for a value that is stored, and there is none.", field=field, remedy="Send it."
         )
-    return known
+    return value
 
 
 def _opened(value: HeaderValue, sealer: Sealer) -> str | None:

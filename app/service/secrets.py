@@ -82,7 +82,7 @@ class SecretService:
         self.known.forget(name)
 
     async def rotate(self) -> Rotated:
-        """Encrypt everything anew under the first key. Raises SecretUnreadable."""
+        """Encrypt everything anew under the first key."""
         return await Rotation(self._database, self.sealer).run()
 
     async def _change(self, name: str, value: str) -> Secret:
@@ -102,7 +102,7 @@ async def with_secrets(url: str, sealer: Sealer, work: Callable[[SecretService],
     await asyncio.to_thread(migrate.upgrade, url)
     database = connect(url)
     try:
-        with acting(Actor(None, "command line")):
+        with acting(Actor(None, "command line", is_admin=True)):
             known = KnownSecrets(database, sealer, SystemClock())
             return await work(SecretService(database, sealer, known))
     finally:

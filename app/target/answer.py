@@ -65,11 +65,16 @@ class Answer:
         elif failure is None and (fault := self._success.fault(bytes(self._begin))):
             failure = line(Kind.BODY, f"{fault}, of which the first 64 KiB are read" if self._cut else fault)
         return Outcome(
-            error=failure and self._redaction(failure),
+            error=failure and self._told(failure),
             status_code=self._status,
             response_excerpt=self._excerpt,
             retry_after=retry_after(self._retry_after, now) if failure and self._retry_after else None,
         )
+
+    def _told(self, failure: str) -> str:
+        """The kind stays as it is: it decides what comes next."""
+        kind, blank, rest = failure.partition(" ")
+        return f"{kind}{blank}{self._redaction(rest)}"
 
     @property
     def _excerpt(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from secrets import token_hex
 from urllib.parse import quote
@@ -85,13 +85,17 @@ def call_headers(revealed: Revealed, now: datetime, callback: str | None = None)
     return headers
 
 
-def without_secrets(headers: CIMultiDict[str], added: Iterable[str]) -> CIMultiDict[str]:
+def without_secrets(headers: CIMultiDict[str], added: Mapping[str, HeaderValue]) -> CIMultiDict[str]:
     """What another origin may see: what the job `added`, by name, may be a credential, and so are others."""
     kept = headers.copy()
     for name in (*added, *_CREDENTIALS):
-        if name in _CREDENTIALS or not (_reserved(name) or name.lower() in _OPEN):
+        if name in _CREDENTIALS or not (_reserved(name) or _is_open(name, added[name])):
             kept.popall(name, None)
     return kept
+
+
+def _is_open(name: str, value: HeaderValue) -> bool:
+    return name.lower() in _OPEN and isinstance(value, str)
 
 
 def _reserved(name: str) -> bool:

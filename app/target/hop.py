@@ -84,7 +84,7 @@ def _elsewhere(hop: Hop) -> Hop:
     """Another origin sees no credentials, and has to prove who it is."""
     if hop.body and hop.revealed.in_body:
         raise RefusedAddressError("redirect: to another host, with secrets in the body")
-    return replace(hop, headers=without_secrets(hop.headers, hop.revealed.headers), tls=None)
+    return replace(hop, headers=without_secrets(hop.headers, hop.revealed.call.headers), tls=None)
 
 
 def _as_get(hop: Hop) -> Hop:

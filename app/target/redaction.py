@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
-import re
 from collections.abc import Iterable
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 from app.domain.masking import MASK
@@ -14,35 +15,44 @@ _SHORTEST = 4
 
 
 class Redaction:
-    """Hides values as they are, in JSON, and in URLs; also the beginning of one that is cut off at the end."""
+    """Hides values as they are, in JSON, in HTML and in URLs; also the beginning of one that is cut off at the end."""
 
     def __init__(self, hidden: Iterable[str]) -> None:
-        forms = {form for value in hidden for form in _forms(value) if len(form) >= _SHORTEST}
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._found = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
+        self._hidden = [value for value in hidden if len(value) >= _SHORTEST]
 
     def __bool__(self) -> bool:
-        return self._found is not None
+        return bool(self._hidden)
 
     def __call__(self, text: str) -> str:
-        if self._found is None:
-            return text
-        return self._without_beginning(self._found.sub(MASK, text))
-
-    def _without_beginning(self, text: str) -> str:
         for form in self._forms:
-            for length in range(min(len(form) - 1, len(text)), _SHORTEST - 1, -1):
-                if text[-1] == form[length - 1] and text.endswith(form[:length]):
-                    return text[:-length] + MASK
+            text = text.replace(form, MASK)
+        for form in self._forms:
+            text = _without_beginning(text, form)
         return text
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        """Longest first, since one may hold another. Made once there is something to hide them in."""
+        return sorted({form for value in self._hidden for form in _forms(value)}, key=len, reverse=True)
+
+
+def _without_beginning(text: str, form: str) -> str:
+    at = text.find(form[:_SHORTEST], max(len(text) - len(form), 0))
+    while at != -1:
+        if form.startswith(text[at:]):
+            return text[:at] + MASK
+        at = text.find(form[:_SHORTEST], at + 1)
+    return text
 
 
 def _forms(value: str) -> set[str]:
-    """Also in JSON that is a text in JSON, as those write it who say back a body."""
-    once = {_in_json(value, plain=False), _in_json(value, plain=True)}
-    twice = {_in_json(form, plain=True) for form in once}
-    return {value, quote(value), quote_plus(value)} | once | twice
+    """In JSON as several languages write it, and in JSON that is a text in JSON, as bodies are echoed."""
+    once = {form for plain in (True, False) for form in _in_json(value, plain=plain)}
+    twice = {form for each in once for form in _in_json(each, plain=True)}
+    return {value, html.escape(value), quote(value), quote(value, safe=""), quote_plus(value)} | once | twice
 
 
-def _in_json(value: str, *, plain: bool) -> str:
-    return json.dumps(value, ensure_ascii=not plain)[1:-1]
+def _in_json(value: str, *, plain: bool) -> set[str]:
+    told = json.dumps(value, ensure_ascii=not plain)[1:-1]
+    for_html = told.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return {told, for_html, told.replace("/", "\\/")}

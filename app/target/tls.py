@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from tempfile import NamedTemporaryFile
 
@@ -43,14 +47,27 @@ class TlsContexts:
 
 
 def show(context: ssl.SSLContext, certificate: str) -> None:
-    """Raises UnsendableSecret. OpenSSL reads from files alone: this one is for this user to read, and gone at once."""
-    with NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(certificate)
-        file.flush()
-        try:
-            context.load_cert_chain(file.name, password=_none)
-        except (OSError, ValueError):
-            raise UnsendableSecret("it is no certificate followed by its key, in PEM and without a password") from None
+    """Raises UnsendableSecret. OpenSSL reads from files alone."""
+    try:
+        with _file(certificate) as path:
+            context.load_cert_chain(path, password=_none)
+    except (OSError, ValueError):
+        raise UnsendableSecret("it is no certificate followed by its key, in PEM and without a password") from None
+
+
+@contextmanager
+def _file(text: str) -> Iterator[str]:
+    """In memory where the system can; else one for this user to read, and gone at once."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("certificate"), "w") as memory:
+            memory.write(text)
+            memory.flush()
+            yield f"/proc/self/fd/{memory.fileno()}"
+    else:
+        with NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(text)
+            file.flush()
+            yield file.name
 
 
 def check_certificate(certificate: str) -> None:

@@ -32,6 +32,9 @@ class Sealer:
     def __init__(self, keys: Sequence[str] = ()) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
+    def __bool__(self) -> bool:
+        return self._fernet is not None
+
     def seal(self, value: str, *, field: str) -> str:
         """Raises InvalidInput, which names the field, where there is no key."""
         if self._fernet is None:

@@ -64,6 +64,19 @@ async def test_the_same_value_sent_again_is_no_change(client: AsyncClient) -> No
     assert (await client.put("/v1/jobs/nightly", json=other)).json()["version"] == 2
 
 
+async def test_notices_of_one_endpoint_keep_each_its_own(client: AsyncClient, database: Database) -> None:
+    rules = [RULE | {"headers": {"X-Token": value}} for value in ("first", "second")] + [RULE | {"headers": {}}]
+    made = await create(client, notify=rules)
+    assert (await client.patch("/v1/jobs/nightly", json={"description": "x"})).is_success
+    assert (await client.put("/v1/jobs/nightly", json=JOB | {"notify": made["notify"]})).is_success
+    loose = [each | {"endpoint": "HTTP://A.test:80"} for each in made["notify"]]
+    assert (await client.patch("/v1/jobs/nightly", json={"notify": loose})).is_success
+    async with database.read() as connection:
+        [policies] = list(await connection.scalars(select(cron_jobs.c.policies)))
+    assert [opened(rule["headers"]["X-Token"]) for rule in policies["notify"][:2]] == ["first", "second"]
+    assert policies["notify"][2].get("headers", {}) == {}
+
+
 async def test_a_mask_behind_which_there_is_nothing_is_refused(client: AsyncClient) -> None:
     masked = JOB | {"headers": {"Authorization": "***"}}
     for answer in (await client.post("/v1/jobs", json=masked), await client.put("/v1/jobs/nightly", json=masked)):
@@ -97,4 +110,9 @@ async def test_without_a_key_no_credential_is_taken(services: Services, database
         answer = await client.post("/v1/jobs", json=JOB | {"headers": {"Authorization": PLAIN}})
         assert problem(answer, 422, "invalid-input")["field"] == "headers.Authorization"
         await create(client, headers={"X-Team": "billing"})
-        assert (await client.post("/v1/jobs/nightly/pause")).is_success
+        async with database.begin() as connection:
+            await connection.execute(update(cron_jobs).values(headers={"Authorization": PLAIN, "X-Number": 5}))
+        for step in ("pause", "resume"):
+            assert (await client.post(f"/v1/jobs/nightly/{step}")).is_success
+        assert (await client.patch("/v1/jobs/nightly", json={"description": "x"})).is_success
+        assert await stored(database) == {"Authorization": PLAIN, "X-Number": 5}

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.db.engine import Database
 from app.db.secret_tables import job_secrets, secrets
+from app.db.tables import cron_jobs
 from app.domain.clock import SystemClock
 from app.service.known_secrets import KnownSecrets
 from app.service.secrets import SecretService
@@ -115,8 +116,32 @@ async def test_a_secret_that_jobs_carry_stays(client: AsyncClient, database: Dat
 async def test_a_secret_must_be_there_to_be_named(client: AsyncClient, carried: dict[str, Any], field: str) -> None:
     said = problem(await client.post("/v1/jobs", json=JOB | carried), 422, "unknown-secret")
     assert said["field"] == field
-    assert "absent" in said["detail"]
+    assert ("absent" in said["detail"]) is (field != "body")
     problem(await client.get("/v1/jobs/nightly"), 404, "job-not-found")
+
+
+async def test_what_may_be_a_value_is_not_said_back(client: AsyncClient) -> None:
+    answer = await client.post("/v1/jobs", json=JOB | {"body": {"client": {"secret": "hunter2"}}})
+    problem(answer, 422, "unknown-secret")
+    assert "hunter2" not in answer.text
+
+
+async def test_a_body_of_before_there_were_secrets_goes_on(client: AsyncClient, database: Database) -> None:
+    await create(client)
+    old = {"client": {"secret": "hunter2"}}
+    async with database.begin() as connection:
+        await connection.execute(update(cron_jobs).values(body=old))
+    changed = await client.patch("/v1/jobs/nightly", json={"description": "x"})
+    assert (changed.status_code, changed.json()["body"]) == (200, old)
+
+
+async def test_a_job_names_a_bounded_number_of_secrets(client: AsyncClient) -> None:
+    for number in range(33):
+        await told(client, f"s{number}")
+    body = [{"secret": f"s{number}"} for number in range(33)]
+    said = problem(await client.post("/v1/jobs", json=JOB | {"body": body}), 422, "invalid-input")
+    assert "more than 32 secrets" in said["detail"]
+    await create(client, body=body[:32])
 
 
 @pytest.mark.parametrize(

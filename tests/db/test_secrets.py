@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.db.engine import Database
+from app.db.transaction import Transaction, reading
 from app.domain.auth import Auth
 from app.domain.clock import FakeClock
 from app.domain.errors import SecretInUse, SecretNotFound, SecretUnreadable, StoreUnavailable, UnsendableSecret
 from app.domain.job import PersistedJob
 from app.domain.run import Call
 from app.domain.secret import named, sealed_token
+from app.domain.success import Success
 from app.service.known_secrets import KnownSecrets
 from app.service.revealing import Revealer
 from app.service.rotation import Rotated
@@ -146,6 +151,47 @@ async def test_a_secret_that_came_not_to_sign(ledger: Ledger, clock: FakeClock, 
         await vault.reveal(call)
 
 
+async def test_a_password_may_hold_what_a_header_can_not(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("token", "schlüssel")
+    job = await ledger.create(policies=replace(ONCE, auth=Auth(secret=TOKEN, username="ich")))
+    revealed = await vault.reveal(await call_of(ledger, clock, job))
+    assert revealed.headers == {"Authorization": "Basic aWNoOnNjaGzDvHNzZWw="}
+
+
+async def test_a_body_that_names_no_secret_is_sent_as_it_stands(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    """It was written before there were any."""
+    job = await ledger.create()
+    old = {"client": {"secret": "hunter2"}}
+    await ledger.overwrite(job, body=old, headers={"Authorization": PLAIN})
+    revealed = await vault.reveal(await call_of(ledger, clock, job))
+    assert (revealed.body, revealed.in_body) == (old, False)
+    assert revealed.hidden == {PLAIN, "s3cr3t"}
+
+
+async def test_a_short_body_does_not_grow_without_end(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+    await vault.secrets.create("token", "x" * 30_000)
+    call = await call_of(ledger, clock, await ledger.create(body=[named("token")] * 30))
+    assert len((await vault.reveal(call)).body) == 30
+    with pytest.raises(UnsendableSecret, match="larger than 1 MiB"):
+        await vault.reveal(replace(call, body=[named("token")] * 40))
+    with pytest.raises(UnsendableSecret, match="longer than 8 KiB"):
+        await vault.reveal(replace(call, body=None, headers={"X-Token": named("token")}))
+
+
+async def test_of_many_calls_at_once_one_asks(ledger: Ledger, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    await vault.secrets.create("token", "s3cr3t")
+    asked: list[Any] = []
+
+    def reading_once(database: Database) -> AbstractAsyncContextManager[Transaction]:
+        asked.append(database)
+        return reading(database)
+
+    monkeypatch.setattr("app.service.known_secrets.reading", reading_once)
+    found = await asyncio.gather(*(vault.known.values({"token"}) for _ in range(50)))
+    assert found == [{"token": "s3cr3t"}] * 50
+    assert asked == [ledger.database]
+
+
 async def test_with_another_key_nothing_is_opened(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
     await vault.secrets.create("token", "s3cr3t")
     job = await ledger.create(headers={"X-Token": PLAIN})
@@ -175,10 +221,16 @@ async def test_everything_is_encrypted_anew(ledger: Ledger, clock: FakeClock, va
     assert await vault.secrets.get("token") == told
 
 
-async def test_what_no_key_opens_stops_it(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+async def test_what_no_key_opens_is_told_and_stops_nothing(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
     await vault.secrets.create("token", "s3cr3t")
-    with pytest.raises(SecretUnreadable):
-        await Vault(ledger, clock, Sealer([new_key()])).secrets.rotate()
+    await ledger.create("one", headers={"X-Token": PLAIN})
+    success = Success(body_json={"/a": {"sealed": "what somebody wrote"}})
+    job = await ledger.create("two", headers={"X-Team": "ops"}, policies=replace(ONCE, success=success))
+    lost = Vault(ledger, clock, Sealer([new_key()])).secrets
+    await lost.create("other", "value")
+    done = await lost.rotate()
+    assert done == Rotated(secrets=1, jobs=1, unreadable=["the secret token", "headers of the job one"])
+    assert (await ledger.row_of(job)).policies["success"]["body_json"] == {"/a": {"sealed": "what somebody wrote"}}
     assert await vault.known.values({"token"}) == {"token": "s3cr3t"}
 
 

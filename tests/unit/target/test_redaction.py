@@ -22,6 +22,7 @@ HIDES = Redaction([HIDDEN])
         (json.dumps({"you sent": HIDDEN}), '{"you sent": "***"}'),
         (json.dumps({"you sent": HIDDEN}, ensure_ascii=False), '{"you sent": "***"}'),
         (json.dumps(json.dumps(HIDDEN)), '"\\"***\\""'),
+        (json.dumps(HIDDEN).replace("/", "\\/"), '"***"'),
         ("?t=p%C3%A4%22ss/w%5Cord%2B1&u=1", "?t=***&u=1"),
         ("?t=p%C3%A4%22ss%2Fw%5Cord%2B1&u=1", "?t=***&u=1"),
         (f"{HIDDEN}{HIDDEN}", "******"),
@@ -32,6 +33,11 @@ HIDES = Redaction([HIDDEN])
 )
 def test_a_value_is_hidden_in_every_form(said: str, told: str) -> None:
     assert HIDES(said) == told
+
+
+@pytest.mark.parametrize("said", ["ab\\u003ccd\\u0026e", "ab&lt;cd&amp;e", "ab<cd&e", "ab%3Ccd%26e"])
+def test_a_value_is_hidden_as_other_languages_write_it(said: str) -> None:
+    assert Redaction(["ab<cd&e"])(f"<p>{said}</p>") == "<p>***</p>"
 
 
 def test_the_longer_of_two_is_hidden_whole() -> None:
@@ -52,6 +58,15 @@ async def test_an_echo_is_kept_without_them(open_target: OpenTarget, serve: Serv
     target = await open_target(reveal=reveal)
     outcome = await target.call(make_call(f"http://{at}/"))
     assert outcome.response_excerpt == "x" * 2000 + "***!"
+
+
+async def test_the_kind_of_a_failure_stays(open_target: OpenTarget, make_call: MakeCall) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body=None, hidden=frozenset({"connect:", "refused"}))
+
+    target = await open_target(reveal=reveal)
+    outcome = await target.call(make_call("http://127.0.0.1:9/"))
+    assert outcome.error == "connect: connection ***"
 
 
 async def test_an_echo_that_is_cut_off_is_kept_without_its_beginning(

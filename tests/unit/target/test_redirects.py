@@ -215,6 +215,21 @@ async def test_secrets_in_a_body_are_not_sent_to_another_host(
     assert there.connections == 0
 
 
+async def test_a_secret_in_an_open_header_stays_at_home(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={"Accept": "s3cr3t", "Accept-Language": "de"}, body=None)
+
+    there, at = await serve(OK)
+    _, first = await serve(to(f"http://{at}/new"))
+    target = await open_target(reveal=reveal)
+    headers = {"Accept": {"secret": "token"}, "Accept-Language": "de"}
+    assert (await target.call(make_call(f"http://{first}/", headers=headers, max_redirects=1))).succeeded
+    assert b"s3cr3t" not in there.requests[0]
+    assert b"Accept-Language: de" in there.requests[0]
+
+
 async def test_what_becomes_a_get_goes_without_them(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
     async def reveal(call: Call) -> Revealed:
         headers = {"Authorization": "Bearer s3cr3t"}
