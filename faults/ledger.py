@@ -51,4 +51,5 @@ class Ledger:
         return [row["name"] for row in await self.fetch(_WAITING, end)]
 
     async def settled(self, end: datetime) -> bool:
-        return not await self.value(_ACTIVE, end) and not await self.waiting(end)
+        """What waits is asked first: a claim between the two questions turns it into what is active."""
+        return not await self.waiting(end) and not await self.value(_ACTIVE, end)
