@@ -14,10 +14,11 @@ import typer
 import uvicorn
 from pydantic_core import PydanticCustomError
 
-from app.config import Settings, read_settings
+from app.config import Settings
 from app.domain.access import FIRST_KEY
 from app.domain.errors import CronledgerError, ReleaseTooOld, StoreUnavailable
 from app.domain.instants import rfc3339
+from app.environment import read_settings
 from app.key_commands import keys
 from app.logs import configure_logs
 from app.secret_commands import secrets

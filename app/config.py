@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.api.intake import Intake
@@ -292,14 +292,3 @@ def settings_table() -> str:
         what = f"{field.description} ({choices})" if choices else field.description
         lines.append(f"| `CRONLEDGER_{name.upper()}` | `{field.default}` | {what} |")
     return "\n".join(lines)
-
-
-def read_settings(**given: Any) -> Settings:  # noqa: ANN401  # each is checked by its field
-    """The settings, or the end with a line for each that can't be used."""
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        lines = (
-            ": ".join([*(f"CRONLEDGER_{name}".upper() for name in each["loc"]), each["msg"]]) for each in error.errors()
-        )
-        raise SystemExit("\n".join(lines)) from None

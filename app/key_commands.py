@@ -10,11 +10,11 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
-from app.config import read_settings
 from app.domain.access import Scope
 from app.domain.api_key import ApiKey
 from app.domain.errors import CronledgerError
 from app.domain.instants import rfc3339
+from app.environment import read_settings
 from app.logs import configure_logs
 from app.service.keys import KeyService, new_key, with_keys
 

@@ -10,9 +10,9 @@ from typing import Annotated, TypeVar
 import typer
 from pydantic import ValidationError
 
-from app.config import read_settings
 from app.domain.errors import CronledgerError
 from app.domain.instants import rfc3339
+from app.environment import read_settings
 from app.logs import configure_logs
 from app.service.rotation import Rotated
 from app.service.secrets import SecretService, with_secrets
