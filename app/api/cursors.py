@@ -54,7 +54,7 @@ def decode(page_key: bytes, kind: Kind, cursor: str | None, read: Callable[[str]
         if found != kind:
             raise ValueError(found)  # noqa: TRY301  # refused like anything else that is no cursor
         return read(key)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidCursor(field="cursor", remedy="Use next_cursor as it was given, or leave it out.") from error
 
 

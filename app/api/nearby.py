@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -12,6 +13,9 @@ from app.domain.access import is_local
 UNKNOWN = "unknown"
 _SAY_FOR_WHOM = ("X-Forwarded-For", "X-Real-IP", "X-Forwarded-Host")
 _ALWAYS_FOR_OTHERS = ("Forwarded", "Via")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{0,5})?")
+"""As it stands in a request (RFC 9110, 7.2), without the characters that no name of this machine has."""
+
 _NETWORK = 64
 """Bits of an IPv6 address that a network is given: the rest is the client's to choose."""
 
@@ -49,12 +53,8 @@ def _is_named_locally(request: Request) -> bool:
 
 
 def _is_local_name(host: str) -> bool:
-    if any(each in host for each in "@/\\"):
-        return False
-    try:
-        return is_local(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
+    found = _HOST.fullmatch(host)
+    return found is not None and is_local(found[1].strip("[]").lower())
 
 
 def _is_passed_on(request: Request) -> bool:

@@ -41,7 +41,7 @@ class TokenReader:
             return self._caller(await self._claims(told))
         except JoseError as error:
             raise _refused(error.description or error.error) from None
-        except (ValueError, TypeError, KeyError, OverflowError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise _refused("it can't be read") from None
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:

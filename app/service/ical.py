@@ -22,7 +22,7 @@ MOST = 5000
 """So many events may a file have, and so many entries may come of them."""
 
 SECONDS = 5.0
-"""For unfolding rules: one that never comes true takes up to eight seconds for itself."""
+"""For unfolding the rules of a file, and for the last of them up to eight more: one that never comes true."""
 
 _DAY = timedelta(days=1)
 _BACK, _AHEAD = timedelta(days=366), timedelta(days=3653)
@@ -74,7 +74,7 @@ def _at_fault(number: int) -> Iterator[None]:
         yield
     except TimeoutError:
         raise _refused(number, "its rules, and those before, take too long to unfold", "List the days.") from None
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, OSError) as error:
         raise _refused(number, str(error) or type(error).__name__) from error
 
 

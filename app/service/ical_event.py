@@ -42,9 +42,9 @@ class Event:
         """
         yield from (start for start in (self.start, *self.added) if not self._is_removed(start))
         for rule, until in self.rules:
+            _check(deadline)  # one that never comes true says nothing for seconds
             for start in rrulestr(rule, dtstart=self.start):
-                if monotonic() > deadline:
-                    raise TimeoutError
+                _check(deadline)
                 if start > min(until, last):
                     break
                 if start >= first and not self._is_removed(start):
@@ -80,6 +80,11 @@ def read_event(text: str, zone: tzinfo) -> Event:
         instead_of=None if instead_of is None else _local(instead_of, local),
         canceled=str(raw.get("STATUS", "")).upper() == "CANCELLED",
     )
+
+
+def _check(deadline: float) -> None:
+    if monotonic() > deadline:
+        raise TimeoutError
 
 
 def _duration(raw: icalendar.Component, start: Any, zone: tzinfo | None) -> timedelta:  # noqa: ANN401  # a day or a time

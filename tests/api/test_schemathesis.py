@@ -22,6 +22,7 @@ from app.api.schemas.calendar import ICALENDAR
 from app.db.engine import connect
 from app.domain.access import Scope
 from app.domain.api_key import compose
+from app.domain.backfill import BackfillRequest
 from app.domain.calendar import CalendarDefinition
 from app.domain.job import JobDefinition
 from app.domain.policies import Policies
@@ -92,6 +93,8 @@ WITHOUT_END = "streamEvents"
 
 TOGETHER = {
     "auth",
+    "signing",
+    "tls",
     "ends_at",
     "entries",
     "exclude",
@@ -115,6 +118,9 @@ A patch may leave out what the job has; of a job without it that is not enough.
 @schemathesis.serializer("text/calendar")
 def _as_it_is(_context: Any, value: Any) -> bytes:
     return str(value).encode("utf-8", "surrogatepass")
+
+
+PAST = BackfillRequest(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 3, tzinfo=UTC))
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +155,7 @@ def app(database_url: str) -> Iterator[FastAPI]:
         app.state.key = (await app.state.services.keys.create("other", frozenset({Scope.RUNS_READ})))[0].id
         held_up = await a_run_that_waits(app.state.services)
         app.state.held_up, app.state.job = held_up.id, held_up.job_id
+        app.state.backfill = (await app.state.services.backfills.create("w", PAST))[0].id
         yield
         await scheduler.stop(0)
         await database.close()
@@ -161,7 +168,7 @@ async def a_run_that_waits(services: Services) -> Run:
     """At a limit that lets none through."""
     await services.limits.put("closed", 0, None)
     policies = Policies(concurrency_key="closed")
-    await services.jobs.create(JobDefinition(name="w", schedule="@manual", endpoint=ENDPOINT, policies=policies))
+    await services.jobs.create(JobDefinition(name="w", schedule="@daily", endpoint=ENDPOINT, policies=policies))
     return await services.runs.trigger("w")
 
 
@@ -204,7 +211,7 @@ def with_a_job_that_there_was(context: Any, query: dict[str, Any]) -> dict[str, 
 
 
 def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Nothing that is drawn would meet a run, of which most have ended, a key, nor a calendar that was not deleted.
+    """Nothing that is drawn would meet a run, of which most have ended, a key, a backfill, or a calendar.
 
     None is what a link will give.
     """
@@ -213,6 +220,8 @@ def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, A
         return (path or {}) | {"run_id": str(context.operation.app.state.held_up)}
     if operation in {"getKey", "patchKey", "revokeKey"}:
         return (path or {}) | {"key_id": str(context.operation.app.state.key)}
+    if operation in {"getBackfill", "cancelBackfill"}:
+        return (path or {}) | {"backfill_id": str(context.operation.app.state.backfill)}
     if path and operation == "importCalendar":
         return path | {"name": CALENDAR}
     if path and operation == "deleteCalendar" and path["name"] == CALENDAR:

@@ -64,7 +64,7 @@ async def test_a_secret_of_the_command_line_is_sent_and_encrypted_anew(
     await eventually(sent)
     assert "is carried by the calls of job" in await secrets(database_url, "delete", "token", keys=new, status=1)
     assert (await secrets(database_url, "list")).startswith("token  ")
-    assert "does not have" in await secrets(database_url, "rotate", keys=old, status=1)
+    assert "None of the keys opens: the secret token" in await secrets(database_url, "rotate", keys=old, status=1)
 
 
 async def test_the_command_line_says_what_is_wrong(sqlite_url: str) -> None:

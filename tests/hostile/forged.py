@@ -223,6 +223,7 @@ def of_forms(key: Key, now: float) -> Tokens:
         "a huge payload": f"{head}.{'A' * 15_000}.{signature}",
         "huge": f"{head}.{'A' * 1_000_000}.{signature}",
         "a deep payload": made(HEADER, b"[" * 10_000) + signature,
+        "a deep payload of theirs": made(HEADER, b"[" * 10_000, key),
         "a token within": made(HEADER | {"cty": "JWT"}, good.encode(), key),
         "JSON": json.dumps({"protected": head, "payload": body, "signature": signature}),
         "the other alphabet": good.replace("-", "+").replace("_", "/") + "+/",

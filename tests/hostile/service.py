@@ -15,11 +15,13 @@ from app.db.engine import connect
 from app.domain.clock import SystemClock
 from app.main import build_scheduler, build_secrets, build_services
 from app.metrics import Metrics
+from app.service.revealing import Revealer
 from app.target.address import LINES
 from app.target.caller import HttpTarget
 from app.target.reach import Reach
 from tests.api.building import PAGE_KEY, build_app, client_of
 from tests.e2e.client import eventually
+from tests.sealing import KEY
 
 EVERYTHING = " ".join(str(line.network) for line in LINES)
 """What `any` doesn't reach as well, named line by line."""
@@ -63,11 +65,15 @@ class Service:
 @asynccontextmanager
 async def serving(database_url: str, reach: Reach, resolver: AbstractResolver | None = None) -> AsyncIterator[Service]:
     """Jobs are taken whatever their endpoint is, so that it is the caller which has to refuse them."""
-    settings = Settings(database_url=database_url, targets="any", targets_allow=EVERYTHING, per_host_concurrency=200)
+    settings = Settings(
+        database_url=database_url, targets="any", targets_allow=EVERYTHING, per_host_concurrency=200, secret_keys=KEY
+    )
     database = connect(database_url)
-    target = HttpTarget(reach, SystemClock(), "1.2.3", resolver=resolver, public_url="http://service.test")
+    secrets, clock = build_secrets(settings, database), SystemClock()
+    reveal = Revealer(secrets.known, clock)
+    target = HttpTarget(reach, clock, "1.2.3", resolver=resolver, public_url="http://service.test", reveal=reveal)
     scheduler = build_scheduler(settings, database, target, Metrics())
-    services = build_services(settings, database, scheduler, build_secrets(settings, database), PAGE_KEY)
+    services = build_services(settings, database, scheduler, secrets, PAGE_KEY)
     await target.open()
     await scheduler.start()
     try:

@@ -12,8 +12,9 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 
+from app.api import cursors
 from app.service.services import Services
-from tests.api.building import JOB, build_app
+from tests.api.building import JOB, PAGE_KEY, build_app
 from tests.hostile.verdicts import verdict
 
 REFUSED, TAKEN = "422 invalid-cursor cursor", "200"
@@ -23,8 +24,13 @@ AT = "2027-01-01T00:00:00Z/2027-01-03T00:00:00Z"
 
 
 def coded(what: bytes | str) -> str:
+    """Signed, whatever it holds, so that its readers see it."""
     told = what if isinstance(what, bytes) else what.encode("utf-8", "surrogatepass")
-    return urlsafe_b64encode(told).decode().rstrip("=")
+    return cursors.signed(PAGE_KEY, told)
+
+
+def unsigned(what: str) -> str:
+    return urlsafe_b64encode(what.encode()).decode().rstrip("=")
 
 
 MADE_UP = [
@@ -105,6 +111,7 @@ KINDS = {
     "jobs": "a",
     "calendars": "a",
     "limits": "a",
+    "secrets": "a",
     "keys": ID,
     "audit": "5",
     "runs": ID,
@@ -151,7 +158,7 @@ STARTS: list[Any] = [
     [],
 ]
 KEYS = {
-    **dict.fromkeys(("jobs", "calendars", "limits"), NAMES),
+    **dict.fromkeys(("jobs", "calendars", "limits", "secrets"), NAMES),
     **dict.fromkeys(("audit", "spans", "entries"), NUMBERS),
     **{kind: [*NUMBERS, "2147483648", 2**31] for kind in ("versions", "attempts")},
     **dict.fromkeys(("keys", "stats"), IDS),
@@ -187,6 +194,7 @@ async def paths(services: Services, admin: AsyncClient) -> dict[str, str]:
         "/v1/backfills": "backfills",
         "/v1/calendars": "calendars",
         "/v1/limits": "limits",
+        "/v1/secrets": "secrets",
         "/v1/keys": "keys",
         "/v1/audit": "audit",
         "/v1/entries": "entries",
@@ -219,6 +227,14 @@ async def test_what_nobody_gave_out_is_refused_everywhere(admin: AsyncClient, pa
     assert {each: said for each, said in found.items() if said != REFUSED} == {}
     for path in paths:
         assert await asked(admin, path, coded('["jobs", "a"]') + "\0") == NO_TEXT
+
+
+async def test_what_was_signed_by_nobody_or_by_others_is_refused(admin: AsyncClient, paths: dict[str, str]) -> None:
+    for path, kind in paths.items():
+        told = json.dumps([kind, KINDS[kind]])
+        assert await asked(admin, path, coded(told)) == TAKEN, path
+        for cursor in (unsigned(told), unsigned("x" * 16 + told), cursors.signed(b"theirs", told.encode())):
+            assert await asked(admin, path, cursor) == REFUSED, path
 
 
 async def test_a_cursor_of_one_kind_is_none_of_another(admin: AsyncClient, paths: dict[str, str]) -> None:

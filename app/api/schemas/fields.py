@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.api.schemas.instant import read_instant
 from app.api.schemas.json_body import checked_json
-from app.api.schemas.text import fault, sound
+from app.api.schemas.text import fault
 from app.domain.secret import HeaderValue, named, secret_name
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
@@ -93,7 +93,7 @@ LabelsPatch = Annotated[
 
 def _header(value: object) -> HeaderValue:
     if isinstance(value, str):
-        return sound(value)
+        return value
     name = secret_name(value)
     if name is None or not re.fullmatch(NAME_PATTERN, name):
         raise fault("header", "Is neither text nor a secret", 'Use "text" or {"secret": "<name>"}.')

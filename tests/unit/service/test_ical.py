@@ -183,6 +183,17 @@ def test_rules_that_take_too_long_are_refused(monkeypatch: pytest.MonkeyPatch) -
     assert time.monotonic() - began < 5
 
 
+def test_rules_that_never_come_true_are_tried_no_longer_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ical, "SECONDS", -1)
+    error = refusal(file("DTSTART;VALUE=DATE:20270101\nRRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"))
+    assert "too long" in error.message
+
+
+@pytest.mark.parametrize("zone", ["Europe", "America/Argentina", "A" * 256])
+def test_a_zone_that_is_a_folder_or_no_file_name_is_refused(zone: str) -> None:
+    assert refusal(file(f"DTSTART;TZID={zone}:20300101T000000")).field == "line 3"
+
+
 def test_many_events_are_read_within_seconds() -> None:
     days = [EVE + each * DAY for each in range(4000)]
     began = time.monotonic()
