@@ -41,7 +41,7 @@ class Kind(StrEnum):
     BODY = "body"
     CALLBACK = "callback"
     PROTOCOL = "protocol"
-    SECRET = "secret"  # noqa: S105  # a kind
+    SECRET = "secret"  # noqa: S105  # nosec B105  # a kind
     INTERNAL = "internal"
 
 

@@ -122,7 +122,7 @@ HeadersPatch = Annotated[
 class SecretRef(BaseModel):
     """A secret, by its name: what is sent is its value."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"secret": "billing-token"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{**named("billing-token")}]})
 
     secret: Annotated[str, Field(pattern=NAME_PATTERN)]
 
