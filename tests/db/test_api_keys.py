@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select, update
 
 from app.db.access_tables import api_keys
+from app.db.api_keys import ApiKeyRepository
 from app.domain.access import ANYBODY, Scope
-from app.domain.api_key import compose, digest_of
+from app.domain.api_key import ApiKey, compose, digest_of
 from app.domain.clock import FakeClock
 from app.domain.errors import InvalidInput, KeyNotFound, Unauthenticated
 from app.service.access import AccessService
@@ -173,3 +174,23 @@ async def test_a_scope_of_a_later_release_allows_nothing(door: Door, ledger: Led
     async with ledger.database.begin() as connection:
         await connection.execute(update(api_keys).values(scopes="jobs:read secrets:read"))
     assert (await door.keys.get(made.id)).scopes == READS
+
+
+async def test_a_look_that_a_revocation_overtakes_is_not_kept(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, told = await door.keys.create("ci", READS)
+    found, go_on, find = asyncio.Event(), asyncio.Event(), ApiKeyRepository.find
+
+    async def held(repository: ApiKeyRepository, digest: str) -> ApiKey | None:
+        read = await find(repository, digest)
+        found.set()
+        await go_on.wait()
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiKeyRepository, "find", held)
+        asking = asyncio.create_task(door.opens(told))
+        await found.wait()
+    await door.keys.revoke(key.id)
+    go_on.set()
+    await asking
+    assert not await door.opens(told)

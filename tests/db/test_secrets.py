@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.db.engine import Database
+from app.db.secrets import SecretRepository
 from app.db.transaction import Transaction, reading
 from app.domain.auth import Auth
 from app.domain.clock import FakeClock
@@ -190,6 +192,26 @@ async def test_of_many_calls_at_once_one_asks(ledger: Ledger, vault: Vault, monk
     found = await asyncio.gather(*(vault.known.values({"token"}) for _ in range(50)))
     assert found == [{"token": "s3cr3t"}] * 50
     assert asked == [ledger.database]
+
+
+async def test_a_look_that_a_change_overtakes_is_not_kept(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    await vault.secrets.create("token", "old")
+    read, go_on, tokens = asyncio.Event(), asyncio.Event(), SecretRepository.tokens
+
+    async def held(repository: SecretRepository, names: Collection[str]) -> dict[str, str]:
+        found = await tokens(repository, names)
+        read.set()
+        await go_on.wait()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SecretRepository, "tokens", held)
+        asking = asyncio.create_task(vault.known.values({"token"}))
+        await read.wait()
+    await vault.secrets.replace("token", "new")
+    go_on.set()
+    await asking
+    assert await vault.known.values({"token"}) == {"token": "new"}
 
 
 async def test_with_another_key_nothing_is_opened(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:

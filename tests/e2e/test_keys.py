@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -17,6 +18,7 @@ from tests.e2e.client import eventually
 from tests.servers.process import Process
 from tests.servers.provider import AUDIENCE, ISSUER, Provider, claims, signed
 from tests.servers.replica import ROOT, Replica, Replicas
+from tests.unit.target.servers import authority, server_tls
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is refused, and once more with a key
 OWN = "an-operators-own-32-random-letters"
@@ -28,6 +30,14 @@ async def keys(url: str, *arguments: str, status: int = 0) -> list[str]:
     command = Process([sys.executable, "-m", "app", "keys", *arguments], cwd=ROOT, env=environment)
     assert await asyncio.to_thread(command.wait) == status, command.output
     return command.output.splitlines()
+
+
+@pytest.fixture
+async def provider_over_tls() -> AsyncIterator[Provider]:
+    provider = Provider()
+    await provider.start(server_tls("valid"))
+    yield provider
+    await provider.stop()
 
 
 async def status(replica: Replica, key: str | None, method: str = "GET", path: str = "/v1/jobs") -> int:
@@ -130,6 +140,32 @@ async def test_an_identity_provider_is_a_way_out_too(sqlite_url: str, replicas: 
     assert await status(replica, token) == 200
     assert await status(replica, token, path="/v1/runs") == 403
     assert token not in replica.process.output
+
+
+async def test_a_provider_s_keys_come_from_who_the_authorities_vouch_for(
+    sqlite_url: str, replicas: Replicas, provider_over_tls: Provider
+) -> None:
+    settings = {"JWT_ISSUER": ISSUER, "JWT_AUDIENCE": AUDIENCE, "JWT_KEYS": provider_over_tls.url}
+    token = signed(provider_over_tls.keys["one"], claims(time.time(), scope="jobs:read"))
+    replica = await replicas.start(sqlite_url, settings)
+    assert await status(replica, token) == 503
+    assert provider_over_tls.asked == 0
+    trusting = await replicas.start(sqlite_url, settings | {"CA_BUNDLE": authority("valid")})
+    assert await status(trusting, token) == 200
+
+
+@pytest.mark.parametrize(("trusted", "told"), [("127.0.0.1", "203.0.113.9"), ("192.0.2.1", "127.0.0.1")])
+async def test_a_proxy_is_believed_where_it_is_named(sqlite_url: str, trusted: str, told: str) -> None:
+    replica = Replica(sqlite_url, {"BOOTSTRAP_KEY": OWN}, environment={"FORWARDED_ALLOW_IPS": trusted})
+    await replica.start()
+    try:
+        headers = {"Authorization": f"Bearer {OWN}", "X-Forwarded-For": "203.0.113.9"}
+        async with httpx2.AsyncClient(base_url=replica.url, headers=headers) as client:
+            assert (await client.put("/v1/limits/x", json={"max_concurrency": 1})).is_success
+            [line] = (await client.get("/v1/audit", params={"action": "limit.put"})).json()["items"]
+    finally:
+        await replica.kill()
+    assert line["address"] == told
 
 
 async def test_a_provider_is_named_whole(sqlite_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
@@ -32,11 +33,12 @@ class Provider:
         application.router.add_get("/keys", self._publish)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
 
-    async def start(self) -> None:
+    async def start(self, tls: SSLContext | None = None) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/keys"
+        port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}/keys" if tls is None else f"https://localhost:{port}/keys"
 
     async def stop(self) -> None:
         await self._runner.cleanup()
