@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from app.db import partitions
 from app.domain.clock import FakeClock
 from tests.db.building import NOON, Ledger, opened
+from tests.servers.postgres import plain_dsn
 
 _AHEAD = partitions.DAYS_AHEAD
 
@@ -62,3 +64,11 @@ async def mariadb(mariadb_url: str, clock: FakeClock) -> AsyncIterator[Ledger]:
     """What only MariaDB can show."""
     async with opened(mariadb_url, clock) as ledger:
         yield ledger
+
+
+@pytest.fixture
+async def admin(postgres: Ledger) -> AsyncIterator[asyncpg.Connection]:
+    """Past the service."""
+    connection = await asyncpg.connect(plain_dsn(postgres.url))
+    yield connection
+    await connection.close()

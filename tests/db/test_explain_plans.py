@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
-import pytest
 
 from app.db.partitions import ensure_partitions
 from app.domain.clock import FakeClock
@@ -16,7 +14,6 @@ from app.domain.policies import Overlap, Policies
 from app.service.explain import Asked
 from tests.db.building import ME, MINUTE, NOON, OTHER, Ledger
 from tests.db.plans import Sent, explain, listening, most_read, touched
-from tests.servers.postgres import plain_dsn
 
 DAYS = 30
 _RUNS = """
@@ -31,13 +28,6 @@ _REPLICAS = """
 INSERT INTO replicas SELECT gen_random_uuid(), 'h', t, t + interval '50 seconds', true
 FROM generate_series(1, 20000) i, LATERAL (SELECT '{start}'::timestamptz + i * interval '1 minute') v(t)
 """
-
-
-@pytest.fixture
-async def admin(postgres: Ledger) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(plain_dsn(postgres.url))
-    yield connection
-    await connection.close()
 
 
 async def a_month(ledger: Ledger, clock: FakeClock, admin: asyncpg.Connection) -> PersistedJob:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
@@ -12,51 +11,18 @@ from sqlalchemy import text
 from app.db.partitions import ensure_partitions
 from app.db.runs import RunFilter
 from app.db.tables import ACTIVE
-from app.db.transaction import transaction
-from app.domain.backfill import BackfillRequest
 from app.domain.claim import Queued
 from app.domain.clock import FakeClock
 from app.service.limits import LimitService
 from tests.db.building import ME, MINUTE, NOON, Ledger, ended, opened, room_for
-from tests.db.plans import Node, Sent, explain, listening, most_read, touched
-from tests.servers.postgres import plain_dsn
-
-TODAY = f"job_runs_{NOON:%Y%m%d}"
-_JOBS = """
-INSERT INTO cron_jobs (name, uid, schedule, endpoint, host, anchor, next_run, computed_under)
-SELECT 'job-' || i, gen_random_uuid(), '* * * * *', 'http://one.example/', 'one.example:80', '{at}',
-       '{at}'::timestamptz + (CASE WHEN i > 49000 THEN '1 minute' ELSE '1 day' END)::interval, 'dialect 001'
-FROM generate_series(1, 50000) i
-"""
-_RUNS = """
-INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
-SELECT gen_random_uuid(), at, uid, name, 1, at, 'schedule', '{state}', at,
-       CASE '{state}' WHEN 'pending' THEN 0 ELSE 1 END
-FROM cron_jobs, (VALUES ('{at}'::timestamptz - interval '1 minute'), ('{at}'::timestamptz - interval '2 minutes')) v(at)
-"""
-
-
-@pytest.fixture
-async def admin(postgres: Ledger) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(plain_dsn(postgres.url))
-    yield connection
-    await connection.close()
-
-
-async def _fill(admin: asyncpg.Connection, state: str = "succeeded") -> None:
-    days = "FROM ('2027-03-01 00:00+00') TO ('2027-03-02 00:00+00')"
-    await admin.execute("ALTER TABLE cron_jobs SET (autovacuum_enabled = off)")
-    await admin.execute(f"CREATE TABLE {TODAY} (LIKE job_runs INCLUDING ALL) WITH (autovacuum_enabled = off)")
-    await admin.execute(f"ALTER TABLE job_runs ATTACH PARTITION {TODAY} FOR VALUES {days}")
-    await admin.execute(f"CREATE TABLE job_attempts_20270301 PARTITION OF job_attempts FOR VALUES {days}")
-    await admin.execute(_JOBS.format(at=NOON.isoformat()))
-    await admin.execute(_RUNS.format(at=NOON.isoformat(), state=state))
+from tests.db.grown import RUNS, TODAY, fill
+from tests.db.plans import Sent, explain, listening, most_read, touched
 
 
 async def test_hot_statements_look_at_the_rows_that_they_are_about(
     postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
 ) -> None:
-    await _fill(admin)
+    await fill(admin)
     await postgres.replicas.join(ME, "here")
     for _ in range(2):  # the second time there are excerpts to forget
         clock.step(MINUTE)
@@ -69,7 +35,7 @@ async def test_hot_statements_look_at_the_rows_that_they_are_about(
 async def test_a_backlog_does_not_slow_what_is_started_and_recorded(
     postgres: Ledger, admin: asyncpg.Connection
 ) -> None:
-    await _fill(admin, "pending")
+    await fill(admin, "pending")
     queued = await postgres.starts.pending(200, [], timedelta(0))
     with listening(postgres.database) as sent:
         started = (await postgres.starts.start(ME, queued)).begun
@@ -133,11 +99,11 @@ async def test_what_is_active_is_read_once_for_a_whole_claim_from_every_day(
     postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock, *, analyzed: bool
 ) -> None:
     """Not once for each job in each day: these are 250 jobs in 45 days."""
-    await _fill(admin)
+    await fill(admin)
     await ensure_partitions(postgres.database, [NOON + timedelta(days=day) for day in range(-30, 15)])
     for day in range(-30, 0):
         past = (NOON + timedelta(days=day)).isoformat()
-        await admin.execute(_RUNS.format(at=past, state="succeeded") + "WHERE name LIKE 'job-48%'")
+        await admin.execute(RUNS.format(at=past, state="succeeded") + "WHERE name LIKE 'job-48%'")
     await admin.execute("UPDATE job_runs SET state = 'running' WHERE job_name LIKE 'job-49%'")
     if analyzed:
         await admin.execute("ANALYZE job_runs")
@@ -155,7 +121,7 @@ async def test_what_is_active_is_read_once_for_a_whole_claim_from_every_day(
 
 
 async def test_ten_thousand_runs_that_are_held_up_slow_nobody(postgres: Ledger, admin: asyncpg.Connection) -> None:
-    await _fill(admin, "pending")
+    await fill(admin, "pending")
     await admin.execute("UPDATE job_runs SET attempt = 0, waiting_for = 'limit a' WHERE job_name LIKE 'job-1%'")
     await admin.execute("UPDATE job_runs SET attempt = 0 WHERE waiting_for IS NULL")
     await admin.execute("INSERT INTO limits VALUES ('a', 1, NULL, 0, now(), now(), now())")
@@ -188,7 +154,7 @@ WHERE generic_plans > 0 AND (cardinality(parameter_types) > 0 OR statement LIKE 
 
 async def test_what_is_asked_each_second_never_reads_the_day(postgres: Ledger, admin: asyncpg.Connection) -> None:
     """When the day's first runs were counted, all of them were being called, and some held up."""
-    await _fill(admin, "running")
+    await fill(admin, "running")
     await admin.execute("UPDATE job_runs SET owner = $1", ME)
     await admin.execute("UPDATE job_runs SET limit_key = 'db', waiting_for = 'limit:db' WHERE job_name LIKE 'job-49%'")
     await admin.execute("ANALYZE job_runs")
@@ -251,55 +217,6 @@ INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_fo
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || left(md5(i::text), 20))::uuid,
        at, uid, name, 1, at, 'schedule', 'succeeded', at, 1
 FROM cron_jobs, (SELECT i, '{at}'::timestamptz - i * interval '1 second' AS at FROM generate_series(1, 20000) i) v
-"""
-
-
-async def test_a_backfill_is_looked_for_where_it_stands_in_the_ledger(
-    postgres: Ledger, admin: asyncpg.Connection, clock: FakeClock
-) -> None:
-    await _fill(admin)
-    await ensure_partitions(postgres.database, [NOON + timedelta(days=day) for day in range(-30, 15)])
-    clock.step(MINUTE)
-    wanted = BackfillRequest(since=NOON - timedelta(days=20), until=NOON, max=1000)
-    with listening(postgres.database) as making:
-        made, _ = await postgres.backfills.create("job-7", wanted)
-    assert made.total == 1000
-    with listening(postgres.database) as asking:
-        await postgres.backfills.get(made.id)
-        await postgres.backfills.page(None, None, 50)
-        await postgres.runs.page(RunFilter(backfill_id=made.id), None, 50)
-    with listening(postgres.database) as canceling:
-        await postgres.backfills.cancel(made.id)
-    looked = [each for each in (*making, *asking, *canceling) if "job_runs" in each[0] and "pg_" not in each[0]]
-    plans = {each[0]: await explain(admin, each) for each in looked}
-    assert max(most_read(nodes) for nodes in plans.values()) <= 2000
-    for statement, nodes in plans.items():
-        if "union" not in statement.lower():
-            assert _days(nodes) <= {TODAY}, statement
-
-
-def _days(nodes: list[Node]) -> set[str]:
-    return {name for name in touched(nodes) if name.startswith("job_runs_")}
-
-
-async def test_what_needs_no_run_is_found_without_reading_all_that_a_job_has_run(
-    postgres: Ledger, admin: asyncpg.Connection
-) -> None:
-    await _fill(admin)
-    job = await postgres.jobs.get("job-7")
-    await admin.execute(_OFTEN.format(at=NOON.isoformat(), uid=job.uid))
-    asked = [NOON - timedelta(seconds=each) for each in range(100, 0, -1)]
-    async with transaction(postgres.database) as tx:
-        with listening(postgres.database) as sent:
-            assert await tx.backfills.need_no_run(job.uid, asked) == set(asked)
-    assert most_read(await explain(admin, sent[0])) <= 300
-
-
-_OFTEN = """
-INSERT INTO job_runs (id, ledger_at, job_id, job_name, job_version, scheduled_for, trigger, state, due_at, attempt)
-SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '80008000000000000007')::uuid, at,
-       '{uid}', 'job-7', 1, at, 'schedule', 'succeeded', at, 1
-FROM (SELECT '{at}'::timestamptz - i * interval '1 second' AS at FROM generate_series(1, 20000) i) v
 """
 
 

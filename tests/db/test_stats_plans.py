@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
 
 import asyncpg
@@ -14,7 +14,6 @@ from app.domain.stats import Stats
 from app.service.stats import StatsAsked
 from tests.db.building import MINUTE, NOON, Ledger
 from tests.db.plans import Node, explain, listening, most_read, touched
-from tests.servers.postgres import plain_dsn
 
 DAYS, OFTEN = 14, 8
 HOUR = timedelta(hours=1)
@@ -33,13 +32,6 @@ INSERT INTO due_counts SELECT hour, gen_random_uuid(), 1 FROM due_counts, genera
 ANALYZE due_counts
 """
 _WAIT = "UPDATE cron_jobs SET next_run = '{at}'"
-
-
-@pytest.fixture
-async def admin(postgres: Ledger) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(plain_dsn(postgres.url))
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(autouse=True)
