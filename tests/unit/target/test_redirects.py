@@ -242,3 +242,22 @@ async def test_what_becomes_a_get_goes_without_them(open_target: OpenTarget, ser
     assert outcome.succeeded
     assert b"s3cr3t" not in there.requests[0]
     assert b"webhook-signature" not in there.requests[0].lower()
+
+
+async def test_a_signature_goes_with_its_body_and_no_further(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    """At home too."""
+    answers = iter([307, 302])
+
+    async def moved(reader: StreamReader, writer: StreamWriter) -> None:
+        await server.read(reader)
+        status = next(answers, None)
+        writer.write(OK if status is None else to("/again", status))
+        await writer.drain()
+
+    server, at = await serve(moved)
+    target = await open_target(signing_keys=[f"whsec_{'A' * 32}"])
+    assert (await target.call(make_call(f"http://{at}/", max_redirects=2))).succeeded
+    signed = [b"webhook-signature" in request.lower() for request in server.requests]
+    assert signed == [True, True, False]
