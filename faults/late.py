@@ -6,6 +6,9 @@ import asyncio
 
 from faults.world import LEASE, World
 
+ON_THEIR_WAY = 2
+"""Calls that began in time, and came so late on a busy machine."""
+
 _DEAD = (
     "SELECT run_id, attempt, extract(epoch FROM heartbeat)::float AS heard"
     " FROM job_attempts JOIN replicas ON replicas.id = job_attempts.replica WHERE dead"
