@@ -21,6 +21,7 @@ from app.domain.instants import rfc3339
 from app.environment import read_settings
 from app.key_commands import keys
 from app.logs import configure_logs
+from app.namespace_commands import namespaces
 from app.secret_commands import secrets
 
 main = typer.Typer(
@@ -31,6 +32,7 @@ main = typer.Typer(
     pretty_exceptions_enable=False,
 )
 main.add_typer(keys)
+main.add_typer(namespaces)
 main.add_typer(secrets)
 
 OPENAPI = Path("openapi/openapi.json")

@@ -151,6 +151,10 @@ class Settings(BaseSettings):
         description="What its values allow, such as `platform=admin dev=jobs:read,jobs:write`; left out, they are "
         "scopes themselves",
     )
+    jwt_namespace_claim: str = Field(
+        default="",
+        description="The claim that names the namespace in which its bearer acts; left out, all act in `default`",
+    )
     metrics: Literal["open", "key"] = Field(
         default="open", description="Whether /metrics needs no key, or one with the scope `runs:read`"
     )
@@ -241,6 +245,7 @@ class Settings(BaseSettings):
             algorithms=read_algorithms(self.jwt_algorithms),
             claim=self.jwt_scope_claim,
             scopes=read_scopes(self.jwt_scopes),
+            namespace_claim=self.jwt_namespace_claim,
         )
 
     @property

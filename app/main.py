@@ -52,8 +52,10 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.keys import KeyService, bootstrap
 from app.service.known_keys import KnownKeys
+from app.service.known_namespaces import KnownNamespaces
 from app.service.known_secrets import KnownSecrets
 from app.service.limits import LimitService
+from app.service.namespaces import NamespaceService
 from app.service.pauses import TimedPauses
 from app.service.recompute import recompute
 from app.service.replicas import ReplicaService
@@ -192,12 +194,13 @@ def build_scheduler(
 def build_services(
     settings: Settings, database: Database, scheduler: SchedulerService, secrets: SecretService, page_key: bytes
 ) -> Services:
-    known = KnownKeys(database, SystemClock())
+    known, namespaces = KnownKeys(database, SystemClock()), KnownNamespaces(database, SystemClock())
     return Services(
         database=database,
         page_key=page_key,
-        access=AccessService(known, tokens=build_tokens(settings), required=settings.auth == "on"),
+        access=AccessService(known, namespaces, tokens=build_tokens(settings), required=settings.auth == "on"),
         keys=KeyService(database, known),
+        namespaces=NamespaceService(database, namespaces),
         audit=AuditLog(database),
         secrets=secrets,
         jobs=JobService(

@@ -23,6 +23,7 @@ from app.api import (
     jobs,
     keys,
     limits,
+    namespaces,
     replicas,
     runs,
     scheduler,
@@ -35,6 +36,7 @@ from app.api import (
 from app.api.body_limit import BodyLimit
 from app.api.contract import TAGS, complete
 from app.api.errors import handle_errors
+from app.api.guarded import NAMESPACE
 from app.api.intake import ANYTHING, Intake
 from app.api.needs import METRICS
 from app.api.paths import SentPaths
@@ -53,7 +55,7 @@ _DESCRIPTION = (
 
 _OF_JOBS = (jobs, actions, runs, backfills, callbacks, spans, versions, explanations)
 _OF_REPLICAS = (events, scheduler, replicas, entries)
-_ROUTES = (*_OF_JOBS, calendars, limits, schedules, secrets, forecast, stats, *_OF_REPLICAS, keys, audit)
+_ROUTES = (*_OF_JOBS, calendars, limits, schedules, secrets, forecast, stats, *_OF_REPLICAS, keys, namespaces, audit)
 
 
 class Api(FastAPI):
@@ -95,6 +97,7 @@ def build_api(
     api.state.by_address, api.state.by_key = (
         Buckets(rate, SystemClock()) for rate in (intake.rate_per_address, intake.rate_per_key)
     )
+    api.state.by_namespace = Buckets(0, SystemClock())
     handle_errors(api)
     api.add_middleware(BodyLimit)
     api.add_middleware(SentPaths)
@@ -103,7 +106,15 @@ def build_api(
             CORSMiddleware,
             allow_origins=intake.origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", HEADER],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                HEADER,
+                NAMESPACE,
+            ],
             expose_headers=["ETag", "Link", "Location", "Retry-After", HEADER],
         )
     api.add_middleware(Unexpected)

@@ -30,6 +30,11 @@ TAGS = [
     {"name": "Scheduler", "description": "The stop switch, and what this replica remembers."},
     {"name": "Secrets", "description": "Values that calls carry and nobody reads: told once, named by jobs."},
     {"name": "Keys", "description": "API keys: who may use this API, and for what."},
+    {
+        "name": "Namespaces",
+        "description": "Tenants: each has its own jobs, calendars, limits, secrets and keys. An administrator of "
+        "`default` acts in another with the header `Cronledger-Namespace`.",
+    },
     {"name": "Health", "description": "For load balancers and for Prometheus."},
 ]
 _TEXT = {"type": "string", "pattern": NO_NUL}

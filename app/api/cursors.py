@@ -19,6 +19,7 @@ Kind = Literal[
     "limits",
     "keys",
     "secrets",
+    "namespaces",
     "audit",
     "runs",
     "spans",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -12,6 +13,7 @@ from fastapi.sse import format_sse_event
 from app.api.dependencies import Asked
 from app.api.guarded import Guarded, is_still_admitted
 from app.api.schemas.event import EventId, EventOut, EventQuery, ResetOut
+from app.domain.acting import current_namespace
 from app.domain.event import Event
 from app.service.events import Batch
 
@@ -38,7 +40,8 @@ async def _opened(
 ) -> AsyncIterator[AsyncIterator[Batch]]:
     """The header counts where there are both: who connects again sends it, with the URL of the first time."""
     after = query.after if last_event_id is None else last_event_id
-    async with asked.events.open(after, query.filters()) as batches:
+    filters = replace(query.filters(), namespace=current_namespace())
+    async with asked.events.open(after, filters) as batches:
         yield batches
 
 

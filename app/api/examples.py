@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.api.schemas import backfill, calendar, job_in
+from app.api.schemas import backfill, calendar, job_in, namespace
 from app.api.schemas.policies import PolicyFields
 from app.domain.api_key import compose
 
@@ -213,6 +213,14 @@ KEY: dict[str, Any] = {
     "last_used_at": "2027-01-04T09:30:00Z",
 }
 
+NAMESPACE: dict[str, Any] = namespace.EXAMPLE | {
+    "name": "billing",
+    "jobs": 12,
+    "runs_today": 1425,
+    "created_at": "2027-01-04T09:00:00Z",
+    "updated_at": "2027-01-04T09:00:00Z",
+}
+
 EXAMPLES = {
     "BackfillOut": BACKFILL,
     "CalendarOut": CALENDAR,
@@ -223,6 +231,7 @@ EXAMPLES = {
     "KeyOut": KEY,
     "NewKeyOut": KEY | {"last_used_at": None, "key": compose(bytes(32))},
     "LimitOut": LIMIT,
+    "NamespaceOut": NAMESPACE,
     "RunOut": RUN,
     "SpanOut": SPAN,
     "StatsPage": STATS,

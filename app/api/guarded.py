@@ -10,12 +10,16 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from app.api.nearby import address_of, is_nearby, network_of
-from app.api.needs import NEEDS, NOBODY_ASKED, PROBES
+from app.api.needs import NEEDS, NOBODY_ASKED, OPERATORS, PROBES
 from app.api.rate import Buckets
 from app.domain.access import Caller, Scope
 from app.domain.acting import Actor, acting
 from app.domain.errors import Forbidden, IdentityUnavailable, StoreUnavailable, TooManyRequests, Unauthenticated
+from app.domain.namespace import DEFAULT
 from app.service.access import SEND, AccessService, check
+
+NAMESPACE = "Cronledger-Namespace"
+"""The header by which operators act in a namespace that is not theirs."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -35,7 +39,7 @@ class Guarded(APIRoute):
             if operation in request.app.state.open_operations:
                 return await _limited(handle)(request)
             request.state.caller = caller = await _admitted(request, scope)
-            with acting(_actor(request, caller)):
+            with acting(_actor(request, caller, await _entered(request, caller, operation))):
                 return await handle(request)
 
         return guarded
@@ -62,10 +66,27 @@ async def is_still_admitted(request: Request, operation: str) -> bool:
     return True
 
 
-def _actor(request: Request, caller: Caller) -> Actor:
+def _actor(request: Request, caller: Caller, namespace: str) -> Actor:
     """The address is that of the connection, or what a proxy that is trusted says."""
-    told = request.scope.get("request_id")
-    return Actor(caller.id, caller.name, address_of(request), told, is_admin=caller.may(Scope.ADMIN))
+    told, is_admin = request.scope.get("request_id"), caller.may(Scope.ADMIN)
+    return Actor(caller.id, caller.name, address_of(request), told, is_admin=is_admin, namespace=namespace)
+
+
+async def _entered(request: Request, caller: Caller, operation: str) -> str:
+    """The namespace in which it is done, which its quota must not keep operators from mending.
+
+    Raises Forbidden, TooManyRequests.
+    """
+    access: AccessService = request.app.state.services.access
+    namespace, quotas = await access.enter(caller, request.headers.get(NAMESPACE))
+    if operation in OPERATORS and namespace != DEFAULT:
+        raise Forbidden(
+            f"{caller.name} may not do this: it concerns all namespaces.", remedy=f"Use a key of {DEFAULT}."
+        )
+    if quotas.requests_per_second is not None and operation not in OPERATORS:
+        may = f"The namespace {namespace} may send"
+        _take(request.app.state.by_namespace, namespace, may, quotas.requests_per_second)
+    return namespace
 
 
 async def _admitted(request: Request, scope: Scope) -> Caller:
@@ -100,9 +121,10 @@ def _count_address(request: Request) -> None:
     _take(request.app.state.by_address, network_of(request), "One address may send")
 
 
-def _take(buckets: Buckets, who: str, may: str) -> None:
-    if seconds := buckets.wait(who):
-        raise TooManyRequests(f"{may} {buckets.rate:g} requests a second to this replica.", seconds=seconds)
+def _take(buckets: Buckets, who: str, may: str, rate: float | None = None) -> None:
+    rate = buckets.rate if rate is None else rate
+    if seconds := buckets.wait(who, rate):
+        raise TooManyRequests(f"{may} {rate:g} requests a second to this replica.", seconds=seconds)
 
 
 def _bearer(request: Request) -> str | None:

@@ -12,6 +12,9 @@ NOBODY_ASKED = PROBES | {"reportCompletion"}
 
 METRICS = "getMetrics"
 
+OPERATORS = frozenset({METRICS, "pauseScheduler", "resumeScheduler", "listReplicas", "putNamespace", "deleteNamespace"})
+"""Operations on the whole service, and not on what is in one namespace: they take a key of `default`."""
+
 NEEDS = {
     METRICS: Scope.RUNS_READ,
     "createJob": Scope.JOBS_WRITE,
@@ -63,6 +66,10 @@ NEEDS = {
     "getSecret": Scope.JOBS_READ,
     "putSecret": Scope.JOBS_WRITE,
     "deleteSecret": Scope.JOBS_WRITE,
+    "listNamespaces": Scope.ADMIN,
+    "getNamespace": Scope.ADMIN,
+    "putNamespace": Scope.ADMIN,
+    "deleteNamespace": Scope.ADMIN,
     "createKey": Scope.ADMIN,
     "listKeys": Scope.ADMIN,
     "getKey": Scope.ADMIN,

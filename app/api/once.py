@@ -10,7 +10,9 @@ from fastapi import Request, Response
 
 from app.api.guarded import Guarded, Handler, caller_of
 from app.db.idempotency import Answer
+from app.domain.acting import current_namespace
 from app.domain.errors import InvalidInput
+from app.domain.namespace import DEFAULT
 from app.service.services import Services
 
 HEADER = "Idempotency-Key"
@@ -60,11 +62,11 @@ async def _once(request: Request, key: str, handle: Handler) -> Response:
 
 
 def _of_the_caller(request: Request, key: str) -> str:
-    """Callers share no keys: what one was answered is not another's to read."""
-    caller = caller_of(request)
-    if caller is None or caller.id is None:
-        return key
-    return sha256(f"{caller.id} {key}".encode()).hexdigest()
+    """Callers share no keys, nor do namespaces: what one was answered is not another's to read."""
+    caller, namespace = caller_of(request), current_namespace() or DEFAULT
+    told = [namespace] if namespace != DEFAULT else []
+    told += [caller.id] if caller is not None and caller.id is not None else []
+    return sha256(" ".join([*told, key]).encode()).hexdigest() if told else key
 
 
 async def _fingerprint(request: Request) -> str:

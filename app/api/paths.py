@@ -64,6 +64,10 @@ def secret_path(request: Request, name: str) -> str:
     return f"{request.scope.get('root_path', '')}/v1/secrets/{quote(name, safe='')}"
 
 
+def namespace_path(request: Request, name: str) -> str:
+    return f"{request.scope.get('root_path', '')}/v1/namespaces/{quote(name, safe='')}"
+
+
 def run_path(request: Request, run_id: UUID) -> str:
     return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
 

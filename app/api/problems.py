@@ -25,6 +25,12 @@ class Kind(Enum):
     )
     UNAUTHENTICATED = ("unauthenticated", 401, "A key is needed", "The request has no API key.")
     FORBIDDEN = ("forbidden", 403, "The key does not allow this", "ci may not do this: it takes the scope jobs:write.")
+    QUOTA_EXCEEDED = (
+        "quota-exceeded",
+        403,
+        "The namespace may have no more",
+        "The namespace has 100 jobs, which is all that it may have.",
+    )
     NOT_FOUND = ("not-found", 404, "Nothing is here", "There is nothing at this path.")
     JOB_NOT_FOUND = ("job-not-found", 404, "No such job", "There is no job named nightly-report.")
     RUN_NOT_FOUND = ("run-not-found", 404, "No such run", "There is no run 0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b.")
@@ -37,6 +43,7 @@ class Kind(Enum):
         "No such API key",
         "There is no API key 019a1062-1c40-7f1e-9a0b-1c2d3e4f5a6b.",
     )
+    NAMESPACE_NOT_FOUND = ("namespace-not-found", 404, "No such namespace", "There is no namespace named billing.")
     BACKFILL_NOT_FOUND = (
         "backfill-not-found",
         404,
@@ -64,6 +71,12 @@ class Kind(Enum):
         409,
         "The secret is in use",
         "The secret billing-token is carried by the calls of nightly-report.",
+    )
+    NAMESPACE_IN_USE = (
+        "namespace-in-use",
+        409,
+        "The namespace is in use",
+        "There are 3 jobs, 1 secrets in the namespace billing.",
     )
     REQUEST_IN_FLIGHT = (
         "request-in-flight",

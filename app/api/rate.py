@@ -23,16 +23,17 @@ class Buckets:
         self._most = most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait(self, who: str) -> float:
-        """Take one token, or say in how many seconds there is one; 0 where it was taken."""
-        if not self.rate:
+    def wait(self, who: str, rate: float | None = None) -> float:
+        """Take one token, or say in how many seconds there is one; 0 where it was taken. `rate` is their own."""
+        rate = self.rate if rate is None else rate
+        if not rate:
             return 0.0
-        now, full = self._clock.monotonic(), max(self.rate * BURST_SECONDS, 1.0)
+        now, full = self._clock.monotonic(), max(rate * BURST_SECONDS, 1.0)
         left, at = self._left.get(who, (full, now))
-        left = min(left + (now - at) * self.rate, full)
+        left = min(left + (now - at) * rate, full)
         taken = left >= 1
         self._left[who] = (left - 1 if taken else left), now
         self._left.move_to_end(who)
         if len(self._left) > self._most:
             self._left.popitem(last=False)
-        return 0.0 if taken else (1 - left) / self.rate
+        return 0.0 if taken else (1 - left) / rate

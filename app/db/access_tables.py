@@ -22,6 +22,7 @@ api_keys = Table(
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
+    Column("namespace", String(63), nullable=False, server_default="default"),
     UniqueConstraint("digest"),
 )
 
@@ -39,6 +40,7 @@ audit_log = Table(
     Column("subject_id", String(36)),
     Column("before", json_column()),
     Column("after", json_column()),
+    Column("namespace", String(63), nullable=False, server_default="default"),
     Index("idx_audit_log_at", "at"),
     sqlite_autoincrement=True,  # an id that has gone does not come again
 )

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.access_tables import api_keys
 from app.db.schema_level import cronledger_schema
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.db.types import AnyRow
 from app.domain.access import Scope
 from app.domain.api_key import ApiKey
@@ -23,8 +24,9 @@ _key = api_keys.c
 class ApiKeyRepository:
     """Keys are never removed: one that is revoked says when that was."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
 
     async def any(self) -> bool:
         """Whether there has ever been one."""
@@ -39,17 +41,18 @@ class ApiKeyRepository:
         await self._connection.execute(insert(api_keys).values(asdict(key) | {"scopes": _told(key.scopes)}))
 
     async def get(self, key_id: UUID) -> ApiKey | None:
-        return await self._one(select(api_keys).where(_key.id == key_id))
+        return await self._one(self._of_id(key_id))
 
     async def lock(self, key_id: UUID) -> ApiKey | None:
-        return await self._one(select(api_keys).where(_key.id == key_id).with_for_update())
+        return await self._one(self._of_id(key_id).with_for_update())
 
     async def find(self, digest: str) -> ApiKey | None:
+        """In whichever namespace it is."""
         return await self._one(select(api_keys).where(_key.digest == digest))
 
     async def page(self, after: UUID | None, limit: int) -> list[ApiKey]:
         """Oldest first; `after` is the last id of the page before."""
-        query = select(api_keys).order_by(_key.id).limit(limit)
+        query = select(api_keys).where(self._tenancy.holds(_key.namespace)).order_by(_key.id).limit(limit)
         found = await self._connection.execute(query if after is None else query.where(_key.id > after))
         return [_read(row) for row in found]
 
@@ -62,6 +65,9 @@ class ApiKeyRepository:
         """It was used then."""
         later = _key.last_used_at.is_(None) | (_key.last_used_at < at)
         await self._connection.execute(update(api_keys).where(_key.id == key_id, later).values(last_used_at=at))
+
+    def _of_id(self, key_id: UUID) -> Select[*tuple[Any, ...]]:
+        return select(api_keys).where(_key.id == key_id, self._tenancy.holds(_key.namespace))
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> ApiKey | None:
         row = (await self._connection.execute(query)).first()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.access_tables import audit_log
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.domain.acting import current_actor
 from app.domain.audit_record import AuditFilter, AuditRecord
 from app.domain.instants import rfc3339
@@ -22,14 +23,18 @@ _BATCH = 1000
 _LARGEST = 4096
 """Bytes of one value that is told whole."""
 _row = audit_log.c
+_COLUMNS = [_row[each.name] for each in fields(AuditRecord)]
 
 
 class AuditLogRepository:
     """Within the caller's transaction; `now` is the database's time."""
 
-    def __init__(self, connection: AsyncConnection, now: ColumnElement[datetime]) -> None:
+    def __init__(
+        self, connection: AsyncConnection, now: ColumnElement[datetime], tenancy: Tenancy = EVERYWHERE
+    ) -> None:
         self._connection = connection
         self._now = now
+        self._tenancy = tenancy
 
     async def note(
         self, action: str, subject: str, subject_id: object = None, *, before: object = None, after: object = None
@@ -43,12 +48,14 @@ class AuditLogRepository:
             return
         told = {"action": action, "subject": subject, "subject_id": None if subject_id is None else str(subject_id)}
         told |= {"actor_id": actor.id, "actor": actor.name, "address": actor.address, "request_id": actor.request_id}
+        told |= {"namespace": actor.namespace}
         values = told | {"before": _told(before), "after": _told(after), "at": self._now}
         await self._connection.execute(insert(audit_log).values(values))
 
     async def page(self, filters: AuditFilter, before: int | None, limit: int) -> list[AuditRecord]:
         """Newest first; `before` is the last id of the page before."""
-        query = select(audit_log).where(*_matching(filters)).order_by(_row.id.desc()).limit(limit)
+        query = select(*_COLUMNS).where(*_matching(filters), self._tenancy.holds(_row.namespace))
+        query = query.order_by(_row.id.desc()).limit(limit)
         found = await self._connection.execute(query if before is None else query.where(_row.id < before))
         return [AuditRecord(**row._mapping) for row in found]
 

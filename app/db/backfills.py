@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, case, func, insert, null, select, text, un
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.tables import OUT_OF_PLACE, backfills, job_runs
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.domain.backfill import Backfill, Progress
 from app.domain.identity import id_range
 from app.domain.lifecycle import ENDED
@@ -25,19 +26,22 @@ _UNFINISHED = job_runs.c.state.not_in(ENDED)
 class BackfillRepository:
     """Within the caller's transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
 
     async def add(self, backfill: Backfill) -> None:
         await self._connection.execute(insert(backfills).values(asdict(backfill)))
 
     async def get(self, backfill_id: UUID) -> Backfill | None:
-        row = (await self._connection.execute(select(*_COLUMNS).where(backfills.c.id == backfill_id))).first()
+        query = select(*_COLUMNS).where(backfills.c.id == backfill_id, self._tenancy.holds_job(backfills.c.job_id))
+        row = (await self._connection.execute(query)).first()
         return None if row is None else Backfill(**row._mapping)
 
     async def page(self, job_name: str | None, before: UUID | None, limit: int) -> list[Backfill]:
         """Newest first, since ids sort by time; those of deleted jobs too. `before` is the page's before."""
-        query = select(*_COLUMNS).order_by(backfills.c.id.desc()).limit(limit)
+        query = select(*_COLUMNS).where(self._tenancy.holds_job(backfills.c.job_id))
+        query = query.order_by(backfills.c.id.desc()).limit(limit)
         if job_name is not None:
             query = query.where(backfills.c.job_name == job_name)
         if before is not None:

@@ -25,6 +25,7 @@ CALL_COLUMNS = (
     cron_jobs.c.body,
     cron_jobs.c.timeout_seconds,
     cron_jobs.c.policies,
+    cron_jobs.c.namespace,
 )
 
 NOTICE_TIMEOUT = 30.0
@@ -48,7 +49,7 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
     first_started_at: datetime | None = None,
 ) -> Started:
     """`job` is a row with CALL_COLUMNS."""
-    policies = policies_in_force(job.policies, trigger)
+    policies = policies_in_force(job.policies, trigger, job.namespace)
     call = Call(
         run_id=run_id,
         job_id=job.uid,
@@ -67,6 +68,7 @@ def started(  # noqa: PLR0913  # each is a fact of the run that the job's row do
         auth=policies.auth,
         signing=policies.signing,
         tls=policies.tls,
+        namespace=job.namespace,
         callback_token=None if policies.async_completion is None else new_token(),
     )
     return Started(

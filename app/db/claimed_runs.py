@@ -8,35 +8,43 @@ from typing import Any
 from uuid import UUID
 
 from app.db.calls import callback_values, started
-from app.db.insert_runs import planned_values
+from app.db.insert_runs import planned_values, skipped
 from app.db.types import AnyRow
 from app.domain.claim import Claims, Queued, Slots, Started
 from app.domain.delay import NO_PLACE, host_delay
-from app.domain.gates import CATCH_UP_RATE, Asking, Gates, Skip, Wait
+from app.domain.gates import CATCH_UP_RATE, Asking, Decision, Gates, Skip, Wait
+from app.domain.namespace import Allowance
 from app.domain.run import State, Trigger
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """`job` is the row as it is locked. `asking` is None where the run can't start yet, or is born ended."""
+    """`job` is the row as it is locked. `asking` is None where the run can't start yet, or is born ended.
+
+    `allowance` is what is left to its namespace, where that has a quota.
+    """
 
     job: AnyRow
     values: dict[str, Any]
     asking: Asking | None
+    allowance: Allowance | None
 
 
-def claimed_runs(claims: Claims, locked: Mapping[int, AnyRow]) -> list[ClaimedRun]:
+def claimed_runs(claims: Claims, locked: Mapping[int, AnyRow], allowances: Mapping[str, Allowance]) -> list[ClaimedRun]:
     """Of what was won. What is caught up is spread, so it begins by waiting for its turn."""
     made: list[ClaimedRun] = []
     for candidate in claims.won:
         job, policies = locked[candidate.job.id], candidate.job.policies
+        allowance = allowances.get(job.namespace)
         for run in candidate.plan.runs:
             values, asking = planned_values(candidate.job, run, job.now), None
-            if run.state is State.PENDING and run.trigger is Trigger.CATCH_UP:
-                values |= _held_up(CATCH_UP_RATE)
-            elif run.state is State.PENDING and values["due_at"] <= job.now:
+            if run.state is State.PENDING and values["due_at"] <= job.now and run.trigger is not Trigger.CATCH_UP:
                 asking = Asking(values["id"], job.uid, run.trigger, policies)
-            made.append(ClaimedRun(job, values, asking))
+            elif run.state is State.PENDING and allowance is not None and not allowance.take():
+                values |= skipped(allowance)
+            elif run.state is State.PENDING and run.trigger is Trigger.CATCH_UP:
+                values |= _held_up(CATCH_UP_RATE)
+            made.append(ClaimedRun(job, values, asking, allowance))
     return made
 
 
@@ -52,7 +60,7 @@ def decide(
             if run.values["state"] is State.PENDING and run.values["waiting_for"] is None:
                 claims.queued.append(_queued(run))
             continue
-        decision = gates.judge(run.asking)
+        decision = _within_quota(gates.judge(run.asking), run.allowance)
         if isinstance(decision, Skip):
             values[-1] |= {"state": State.SKIPPED, "reason": decision.reason}
         elif isinstance(decision, Wait):
@@ -72,6 +80,13 @@ def decide(
         if not isinstance(decision, Skip):
             ends |= dict.fromkeys(decision.ends, run.asking.run_id)
     return values, ends
+
+
+def _within_quota(decision: Decision, allowance: Allowance | None) -> Decision:
+    """What is skipped anyhow takes nothing."""
+    if isinstance(decision, Skip) or allowance is None or allowance.take():
+        return decision
+    return Skip(allowance.reason)
 
 
 def _held_up(gate: str) -> dict[str, str]:

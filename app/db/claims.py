@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.calls import CALL_COLUMNS
 from app.db.claimed_runs import claimed_runs, decide
+from app.db.daily_quotas import daily_quotas, has_daily_quota
 from app.db.engine import Database
 from app.db.gates import read_gates
 from app.db.insert_runs import insert_runs
@@ -42,7 +43,7 @@ class ClaimTransaction:
         asked = rows(database.dialect, {"id": Integer()})
         self._look = (
             select(cron_jobs.c.id, cron_jobs.c.enabled, cron_jobs.c.next_run, cron_jobs.c.runs_made)
-            .add_columns(*CALL_COLUMNS, database.now.label("now"))
+            .add_columns(*CALL_COLUMNS, has_daily_quota(), database.now.label("now"))
             .join(asked, asked.c.id == cron_jobs.c.id)
             .order_by(cron_jobs.c.id)
         )
@@ -79,9 +80,10 @@ class ClaimTransaction:
                 for candidate in candidates:
                     _judge(claims, candidate, locked, seen)
                 if claims.won:
-                    runs = claimed_runs(claims, locked)
-                    gates = await read_gates(connection, [run.asking for run in runs if run.asking], done=done)
-                    values, ends = decide(runs, gates, claims, slots, replica)
+                    async with daily_quotas(connection, [locked[each.job.id] for each in claims.won]) as allowances:
+                        runs = claimed_runs(claims, locked, allowances)
+                        gates = await read_gates(connection, [run.asking for run in runs if run.asking], done=done)
+                        values, ends = decide(runs, gates, claims, slots, replica)
                     await end_previous(self._database, connection, ends)
                     await self._write(connection, claims, values, slots)
                     await _tell(connection, claims, locked)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.engine import Database
 from app.db.horizon import Horizon, newest_id
+from app.db.tenancy import Tenancy
 from app.db.trace_tables import events
 from app.db.types import AnyRow
 from app.domain.event import Event, EventFilter, EventKind, Reset
@@ -50,6 +51,7 @@ class EventLog:
         """The events that come next, in order, and the id up to which there is no other."""
         until = min(horizon, after + (PAGE if filters == EventFilter() else SPAN))
         query = select(*events.c).where(events.c.id > after, events.c.id <= until).order_by(events.c.id).limit(PAGE)
+        query = query.where(Tenancy(filters.namespace).holds_job(events.c.job_id))
         if filters.job is not None:
             query = query.where(events.c.job_name == filters.job)
         if filters.kinds:

@@ -16,6 +16,8 @@ from app.domain.entries import JobRow
 from app.domain.identity import occurrence_id
 from app.domain.job import PersistedJob
 from app.domain.misfire import PlannedRun
+from app.domain.namespace import Allowance
+from app.domain.run import State
 from app.domain.timing import deadline_at, due_at
 
 _COLUMNS = (
@@ -57,6 +59,11 @@ def planned_values(job: JobRow | PersistedJob, run: PlannedRun, claimed_at: date
     values = new_values(occurrence_id(job.uid, run.occurrence), run.occurrence, job.uid, job.name, job.version)
     values |= {"due_at": due, "deadline_at": deadline_at(run, due, claimed_at, job.policies)}
     return values | {"trigger": run.trigger, "state": run.state, "reason": run.reason}
+
+
+def skipped(allowance: Allowance) -> dict[str, Any]:
+    """What is another with a run for which none is left to its namespace."""
+    return {"state": State.SKIPPED, "reason": allowance.reason, "waiting_for": None, "delayed_by": None}
 
 
 def new_values(run_id: UUID, at: datetime, job_id: UUID, job_name: str, version: int) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from app.domain.errors import StoreUnavailable
 from app.domain.exclude import calendar_names
 from app.domain.exclusion import Listed, resolve
 from app.domain.job import JobDefinition
+from app.domain.namespace import qualified
 from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.span import UNSCHEDULABLE
 
 _WAITING = cron_jobs.c.enabled & cron_jobs.c.next_run.is_not(None)
 _DEFINED = ("name", "schedule", "timezone", "day_rule", "starts_at", "ends_at", "dst_gap", "dst_overlap", "policies")
-_COLUMNS = [cron_jobs.c[name] for name in ("id", "uid", "version", "next_run", "anchor", *_DEFINED)]
+_COLUMNS = [cron_jobs.c[name] for name in ("id", "uid", "version", "next_run", "anchor", "namespace", *_DEFINED)]
 
 _log = structlog.get_logger()
 
@@ -97,12 +98,14 @@ class JobRowSource:
 
 
 def _named(found: Iterable[dict[str, Any]]) -> set[str]:
-    return {name for values in found for name in calendar_names(values["policies"].exclude)}
+    return {
+        qualified(values["namespace"], name) for values in found for name in calendar_names(values["policies"].exclude)
+    }
 
 
 def _job_row(values: dict[str, Any], calendars: Mapping[str, Listed]) -> JobRow:
     defined = {name: values[name] for name in _DEFINED}
     recurrence = Recurrence.of(JobDefinition(**defined, endpoint=None), values["anchor"])
-    facts = {name: values[name] for name in ("id", "uid", "name", "version", "next_run", "policies")}
-    exclusions = resolve(values["policies"].exclude, values["timezone"], calendars)
+    facts = {name: values[name] for name in ("id", "uid", "name", "version", "next_run", "policies", "namespace")}
+    exclusions = resolve(values["policies"].exclude, values["timezone"], calendars, values["namespace"])
     return JobRow(**facts, recurrence=recurrence, exclusions=exclusions)

@@ -8,18 +8,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.locking import locking
+from app.db.namespace_tables import job_namespaces
 from app.db.policies import dump_policies, uses_calendar
 from app.db.readable import readable
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import FAILING, cron_jobs
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.db.types import AnyRow
 from app.domain.errors import NameTaken
 from app.domain.job import JobDefinition, PersistedJob
+from app.domain.namespace import DEFAULT
 
 _FIELDS = [each.name for each in fields(PersistedJob)]
 _DEFINED = [each.name for each in fields(JobDefinition)]
@@ -47,19 +50,24 @@ class JobFilter:
 
 
 class JobRepository:
-    """Names are unique; a row that is locked stays as it is read until the transaction ends."""
+    """Names are unique in a namespace; a row that is locked stays as it is read until the transaction ends.
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    What names no job is of all namespaces: it is the scheduler's.
+    """
+
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
 
     async def get(self, name: str) -> PersistedJob | None:
-        return await self._one(select(*_COLUMNS).where(cron_jobs.c.name == name))
+        return await self._one(self._named(name))
 
     async def of_uid(self, uid: UUID) -> PersistedJob | None:
-        return await self._one(select(*_COLUMNS).where(cron_jobs.c.uid == uid))
+        job = cron_jobs.c
+        return await self._one(select(*_COLUMNS).where(job.uid == uid, self._tenancy.holds(job.namespace)))
 
     async def lock(self, name: str) -> PersistedJob | None:
-        return await self._one(select(*_COLUMNS).where(cron_jobs.c.name == name).with_for_update())
+        return await self._one(self._named(name).with_for_update())
 
     async def lock_unless_locked(self, job_id: int) -> PersistedJob | None:
         """None too where another transaction has it."""
@@ -109,13 +117,13 @@ class JobRepository:
 
     async def lock_using(self, calendar: str, after: int, limit: int) -> list[PersistedJob]:
         """A page by id of the jobs that name the calendar."""
-        named = uses_calendar(self._connection.dialect.name, calendar)
-        return await self._locked(select(*_COLUMNS).where(cron_jobs.c.id > after, named), limit)
+        query = select(*_COLUMNS).where(cron_jobs.c.id > after)
+        return await self._locked(query.where(*self._uses(calendar)), limit)
 
     async def using(self, calendar: str) -> dict[int, str]:
         """Names of the jobs that name the calendar, by the jobs' integer ids."""
         query = select(cron_jobs.c.id, cron_jobs.c.name).order_by(cron_jobs.c.name)
-        found = await self._connection.execute(query.where(uses_calendar(self._connection.dialect.name, calendar)))
+        found = await self._connection.execute(query.where(*self._uses(calendar)))
         return {row.id: row.name for row in found}
 
     async def lock_computed_before(self, rules: str, after: int, limit: int) -> tuple[list[PersistedJob], int | None]:
@@ -130,14 +138,15 @@ class JobRepository:
 
     async def page(self, filters: JobFilter, after: str | None, limit: int) -> list[PersistedJob]:
         """By name; `after` is the last name of the page before."""
-        query = select(*_COLUMNS).order_by(cron_jobs.c.name).limit(limit)
+        query = select(*_COLUMNS).where(self._tenancy.holds(cron_jobs.c.namespace))
+        query = query.order_by(cron_jobs.c.name).limit(limit)
         if after is not None:
             query = query.where(cron_jobs.c.name > after)
         return [_job(row) for row in await self._connection.execute(_filtered(query, filters))]
 
     async def add(self, definition: JobDefinition, **columns: Any) -> PersistedJob:
         """Raises NameTaken."""
-        values = _values(definition, _DEFINED) | columns
+        values = _values(definition, _DEFINED) | columns | {"namespace": self._tenancy.home}
         try:
             found = await self._connection.execute(insert(cron_jobs).values(values).returning(*_COLUMNS))
         except IntegrityError as error:
@@ -146,7 +155,11 @@ class JobRepository:
                 field="name",
                 remedy="Use another name, or PUT to replace it.",
             ) from error
-        return _job(found.one())
+        job = _job(found.one())
+        if job.namespace != DEFAULT:
+            listed = insert(job_namespaces).values(job_id=job.uid, namespace=job.namespace)
+            await self._connection.execute(listed)
+        return job
 
     async def write(self, jobs: Iterable[tuple[PersistedJob, str]], computed_under: str) -> None:
         """Write jobs as they are given, each with the host that it calls, but for the facts that recording writes."""
@@ -174,6 +187,14 @@ class JobRepository:
         values = ({"id": job.id} | {name: getattr(job, name) for name in names} for job in jobs)
         moved = update(cron_jobs).where(cron_jobs.c.id == sent.c.id).values({name: sent.c[name] for name in names})
         await self._connection.execute(moved, {"rows": encode(dialect, values)})
+
+    def _named(self, name: str) -> Select[*tuple[Any, ...]]:
+        job = cron_jobs.c
+        return select(*_COLUMNS).where(job.namespace == self._tenancy.home, job.name == name)
+
+    def _uses(self, calendar: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        named = uses_calendar(self._connection.dialect.name, calendar)
+        return named, cron_jobs.c.namespace == self._tenancy.home
 
     async def _one(self, query: Select[*tuple[Any, ...]]) -> PersistedJob | None:
         row = (await self._connection.execute(query)).first()

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.rows import columns_of, encode, rows
 from app.db.tables import HELD_UP, LIMITED, job_runs, limits
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.db.types import AnyRow
 from app.db.upserts import insert_unless_there
 from app.domain.gates import CATCH_UP_KEY, Limit, limit_gate
@@ -20,21 +21,25 @@ _SECOND = timedelta(seconds=1)
 
 
 class LimitRepository:
-    """Within the caller's transaction."""
+    """Within the caller's transaction. Keys are those of the namespace, but where whoever starts runs reads them."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
         self._dialect = connection.dialect.name
 
     async def put(self, key: str, max_concurrency: int | None, rate_per_second: float | None, at: datetime) -> bool:
         """Say whether it is new. A bucket that is new, or has had no rate, is full."""
+        return await self._put(self._tenancy.key(key), max_concurrency, rate_per_second, at)
+
+    async def _put(self, key: str, max_concurrency: int | None, rate_per_second: float | None, at: datetime) -> bool:
         values = {"max_concurrency": max_concurrency, "rate_per_second": rate_per_second, "updated_at": at}
         made = values | {"key": key, "tokens": burst(rate_per_second), "refilled_at": at, "created_at": at}
         if await insert_unless_there(self._connection, limits, "key", made):
             return True
         found = await self._rows(select(limits).where(limits.c.key == key).with_for_update(key_share=True))
         if not found:  # somebody deleted it between our insert and our look
-            return await self.put(key, max_concurrency, rate_per_second, at)
+            return await self._put(key, max_concurrency, rate_per_second, at)
         [row] = found
         left = burst(rate_per_second) if row.rate_per_second is None else tokens(row, at)
         kept = values | {"tokens": min(left, burst(rate_per_second)), "refilled_at": at}
@@ -43,17 +48,18 @@ class LimitRepository:
 
     async def remove(self, key: str) -> bool:
         """Say whether it was there."""
-        found = await self._connection.execute(delete(limits).where(limits.c.key == key))
+        found = await self._connection.execute(delete(limits).where(limits.c.key == self._tenancy.key(key)))
         return found.rowcount > 0
 
     async def get(self, key: str) -> KeyLimit | None:
-        found = await self._told(select(limits).where(limits.c.key == key))
+        found = await self._told(select(limits).where(limits.c.key == self._tenancy.key(key)))
         return found[0] if found else None
 
     async def page(self, after: str | None, limit: int) -> list[KeyLimit]:
         """By key."""
-        query = select(limits).where(limits.c.key != CATCH_UP_KEY).order_by(limits.c.key).limit(limit)
-        return await self._told(query if after is None else query.where(limits.c.key > after))
+        query = select(limits).where(limits.c.key != CATCH_UP_KEY, self._tenancy.holds_key(limits.c.key))
+        query = query.order_by(limits.c.key).limit(limit)
+        return await self._told(query if after is None else query.where(limits.c.key > self._tenancy.key(after)))
 
     async def lock(self, keys: Collection[str], now: datetime) -> dict[str, Limit]:
         """What the keys allow, as it stays until the transaction ends; a key without a row has no limit."""
@@ -94,7 +100,7 @@ class LimitRepository:
         in_use, waiting = await self._in_use(keys), await self._waiting(keys)
         return [
             KeyLimit(
-                key=row.key,
+                key=self._tenancy.name(row.key),
                 max_concurrency=row.max_concurrency,
                 rate_per_second=row.rate_per_second,
                 in_use=in_use.get(row.key, 0),

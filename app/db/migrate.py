@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from app.db import access_tables, audit_tables, secret_tables, trace_tables  # noqa: F401  # their tables are in the metadata too
+from app.db import access_tables, audit_tables, namespace_tables, secret_tables, trace_tables  # noqa: F401  # their tables are in the metadata too
 from app.db.engine import Database, connect
 from app.db.event_triggers import missing_event_triggers
 from app.db.partial import beside_the_tables, missing_partial_indexes

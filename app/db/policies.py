@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.tables import cron_jobs
+from app.domain.namespace import DEFAULT, qualified
 from app.domain.policies import Policies
 from app.domain.run import Trigger
 
@@ -37,14 +39,17 @@ def uses_calendar(dialect: str, name: str) -> ColumnElement[bool]:
     return select(each.c.value).where(func.json_extract(each.c.value, "$.calendar") == name).exists()
 
 
-def policies_in_force(stored: dict[str, Any], trigger: Trigger | str) -> Policies:
-    """Those of a run that is under way. A row that can't be read is set aside, and its runs end by the defaults.
+def policies_in_force(stored: dict[str, Any], trigger: Trigger | str, namespace: str = DEFAULT) -> Policies:
+    """Those of a run that is under way, its limit by the key that is unique over all namespaces.
 
-    Notices have the defaults, whatever their job has.
+    A row that can't be read is set aside, and its runs end by the defaults. Notices have these, whatever their job has.
     """
     if trigger == Trigger.NOTIFY:
         return _DEFAULT
     try:
-        return load_policies(stored)
+        policies = load_policies(stored)
     except ValueError:
         return _DEFAULT
+    if namespace == DEFAULT or policies.concurrency_key is None:
+        return policies
+    return replace(policies, concurrency_key=qualified(namespace, policies.concurrency_key))

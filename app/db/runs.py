@@ -15,6 +15,7 @@ from app.db.days import days_of, in_days
 from app.db.insert_runs import insert_runs
 from app.db.partitions import make_partitions
 from app.db.tables import FREE, HELD_UP, job_runs
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.db.types import AnyRow
 from app.domain.gates import BACKFILL, CATCH_UP_RATE
 from app.domain.identity import first_id, ledger_window
@@ -42,14 +43,15 @@ class RunFilter:
 class RunRepository:
     """Within the caller's transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
 
     async def get(self, run_id: UUID) -> Run | None:
-        return await self._one(_query(run_id))
+        return await self._one(_query(run_id).where(self._tenancy.holds_job(job_runs.c.job_id)))
 
     async def lock(self, run_id: UUID) -> Run | None:
-        """As it stays until the transaction ends. Its job must be locked before, if it is still there."""
+        """As it stays until the transaction ends. It must be theirs, and its job locked before, if it is there."""
         return await self._one(_query(run_id).with_for_update())
 
     async def cancel(self, run: Run, reason: str, at: datetime) -> None:
@@ -62,7 +64,8 @@ class RunRepository:
 
     async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
         """Newest first, since ids sort by time; `before` is the last id of the page before."""
-        query = select(*RUN_COLUMNS).order_by(job_runs.c.id.desc()).limit(limit)
+        query = select(*RUN_COLUMNS).where(self._tenancy.holds_job(job_runs.c.job_id))
+        query = query.order_by(job_runs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(job_runs.c.id < before, job_runs.c.ledger_at < ledger_window(before)[1])
         return [as_run(row) for row in await self._connection.execute(_filtered(query, filters))]

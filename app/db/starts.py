@@ -215,7 +215,7 @@ def _jobs_alone(wanted: Select[Any]) -> Select[Any]:
 
 def _asking(row: AnyRow, job: AnyRow) -> Asking:
     trigger = Trigger(row.trigger)
-    policies = policies_in_force(job.policies, trigger)
+    policies = policies_in_force(job.policies, trigger, job.namespace)
     return Asking(row.id, row.job_id, trigger, policies, row.attempt, row.waiting_for, row.backfill_id)
 
 

@@ -112,7 +112,8 @@ cron_jobs = Table(
     Column("failing", Boolean, nullable=False, server_default=false()),
     Column("pause_note", Text),
     Column("paused_until", UtcDateTime),
-    UniqueConstraint("name"),
+    Column("namespace", String(63), nullable=False, server_default="default"),
+    UniqueConstraint("namespace", "name"),
     UniqueConstraint("uid"),
     Index(
         "idx_cron_jobs_enabled", "enabled", postgresql_where=text("enabled = true"), sqlite_where=text("enabled = 1")

@@ -21,6 +21,7 @@ from app.db.histories import HistoryRepository
 from app.db.idempotency import IdempotencyRepository
 from app.db.jobs import JobRepository
 from app.db.limits import LimitRepository
+from app.db.namespaces import NamespaceRepository
 from app.db.recovery import RecoveryRepository
 from app.db.replica_rows import ReplicaRows
 from app.db.retention import RetentionRepository
@@ -30,34 +31,38 @@ from app.db.secrets import SecretRepository
 from app.db.spans import SpanRepository
 from app.db.stats import StatsRepository
 from app.db.switch import SwitchRepository
+from app.db.tenancy import Tenancy
 from app.db.versions import VersionRepository
+from app.domain.acting import current_namespace
 from app.domain.job import PersistedJob
 
 
 class Transaction:
     """What a use case works with. Committed when the `async with` that opened it ends well."""
 
-    def __init__(self, database: Database, connection: AsyncConnection) -> None:
+    def __init__(self, database: Database, connection: AsyncConnection, tenancy: Tenancy) -> None:
         self._database = database
         self._connection = connection
-        self.jobs = JobRepository(connection)
-        self.calendars = CalendarRepository(connection)
-        self.runs = RunRepository(connection)
+        self.tenancy = tenancy
+        self.namespaces = NamespaceRepository(connection)
+        self.jobs = JobRepository(connection, tenancy)
+        self.calendars = CalendarRepository(connection, tenancy)
+        self.runs = RunRepository(connection, tenancy)
         self.attempts = AttemptRepository(connection)
-        self.limits = LimitRepository(connection)
-        self.backfills = BackfillRepository(connection)
+        self.limits = LimitRepository(connection, tenancy)
+        self.backfills = BackfillRepository(connection, tenancy)
         self.spans = SpanRepository(connection)
-        self.versions = VersionRepository(connection)
+        self.versions = VersionRepository(connection, tenancy)
         self.switch = SwitchRepository(connection)
         self.replicas = ReplicaRows(connection)
-        self.api_keys = ApiKeyRepository(connection)
-        self.secrets = SecretRepository(connection)
+        self.api_keys = ApiKeyRepository(connection, tenancy)
+        self.secrets = SecretRepository(connection, tenancy)
         self.sealed = SealedRepository(connection)
         self.idempotency = IdempotencyRepository(connection)
         self.history = HistoryRepository(connection)
-        self.audit_log = AuditLogRepository(connection, database.now)
+        self.audit_log = AuditLogRepository(connection, database.now, tenancy)
         self.audits = AuditRepository(connection)
-        self.stats = StatsRepository(connection)
+        self.stats = StatsRepository(connection, tenancy)
         self.retention = RetentionRepository(connection)
         self.recovery = RecoveryRepository(connection)
 
@@ -83,14 +88,14 @@ class Transaction:
 
 
 @asynccontextmanager
-async def transaction(database: Database) -> AsyncIterator[Transaction]:
-    """Raises StoreUnavailable where the database can't be reached."""
+async def transaction(database: Database, tenancy: Tenancy | None = None) -> AsyncIterator[Transaction]:
+    """Of the actor's namespace, unless another tenancy is given. Raises StoreUnavailable where there is no database."""
     async with database.begin() as connection:
-        yield Transaction(database, connection)
+        yield Transaction(database, connection, tenancy or Tenancy(current_namespace()))
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[Transaction]:
+async def reading(database: Database, tenancy: Tenancy | None = None) -> AsyncIterator[Transaction]:
     """The same for what only reads."""
     async with database.read() as connection:
-        yield Transaction(database, connection)
+        yield Transaction(database, connection, tenancy or Tenancy(current_namespace()))

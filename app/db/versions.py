@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.calendars import CalendarRepository
 from app.db.policies import dump_policies
 from app.db.tables import job_versions
+from app.db.tenancy import EVERYWHERE, Tenancy
 from app.domain.exclude import calendar_names
 from app.domain.history import StoredVersion
 from app.domain.job import PersistedJob
+from app.domain.namespace import qualified
 
 _PLAIN = (
     *("name", "schedule", "timezone", "day_rule", "dst_gap", "dst_overlap"),
@@ -29,12 +31,13 @@ _COLUMNS = [job_versions.c[each.name] for each in fields(StoredVersion)]
 class VersionRepository:
     """Within the caller's transaction. Headers and body stay out: they may hold credentials, and decide nothing."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, tenancy: Tenancy = EVERYWHERE) -> None:
         self._connection = connection
+        self._tenancy = tenancy
 
     async def begin(self, jobs: Sequence[PersistedJob], at: datetime) -> None:
         """With the version of each calendar that a job names: who changes it begins new ones."""
-        calendars = await self._calendars({name for job in jobs for name in calendar_names(job.policies.exclude)})
+        calendars = await self._calendars({key for job in jobs for key in _calendar_keys(job).values()})
         values = [
             {"job_id": job.uid, "version": job.version, "effective_from": at, "definition": _definition(job, calendars)}
             for job in jobs
@@ -59,7 +62,8 @@ class VersionRepository:
 
     async def page(self, job_id: UUID, before: int | None, limit: int) -> list[StoredVersion]:
         """Newest first; `before` is the last version of the page before."""
-        query = select(*_COLUMNS).where(job_versions.c.job_id == job_id).order_by(job_versions.c.version.desc())
+        query = select(*_COLUMNS).where(job_versions.c.job_id == job_id, self._tenancy.holds_job(job_versions.c.job_id))
+        query = query.order_by(job_versions.c.version.desc())
         if before is not None:
             query = query.where(job_versions.c.version < before)
         return [StoredVersion(**row._mapping) for row in await self._connection.execute(query.limit(limit))]
@@ -79,11 +83,16 @@ class VersionRepository:
         }
         return [found[number] for number in sorted(found)]
 
-    async def _calendars(self, names: Collection[str]) -> dict[str, int]:
-        if not names:
+    async def _calendars(self, keys: Collection[str]) -> dict[str, int]:
+        if not keys:
             return {}
-        versions = await CalendarRepository(self._connection).versions(names)
-        return {name: version for name, (_, version) in versions.items()}
+        versions = await CalendarRepository(self._connection).versions(keys)
+        return {key: version for key, (_, version) in versions.items()}
+
+
+def _calendar_keys(job: PersistedJob) -> dict[str, str]:
+    """By name."""
+    return {name: qualified(job.namespace, name) for name in calendar_names(job.policies.exclude)}
 
 
 def _definition(job: PersistedJob, calendars: Mapping[str, int]) -> dict[str, Any]:
@@ -91,6 +100,6 @@ def _definition(job: PersistedJob, calendars: Mapping[str, int]) -> dict[str, An
     times = {name: getattr(job, name) for name in _TIMES}
     notify = tuple(replace(rule, headers={}) for rule in job.policies.notify)
     plain |= {"policies": dump_policies(replace(job.policies, notify=notify))}
-    if named := calendar_names(job.policies.exclude):
-        plain |= {"calendars": {name: calendars.get(name) for name in named}}
+    if named := _calendar_keys(job):
+        plain |= {"calendars": {name: calendars.get(key) for name, key in named.items()}}
     return plain | {name: None if at is None else at.isoformat() for name, at in times.items()}

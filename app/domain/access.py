@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.namespace import DEFAULT
+
 
 class Scope(StrEnum):
     """What a caller may do; `admin` includes the others, and none of the others includes another."""
@@ -26,9 +28,15 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     expires_at: datetime | None = None
+    namespace: str = DEFAULT
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the service is theirs: they make namespaces, and act in each."""
+        return self.namespace == DEFAULT and Scope.ADMIN in self.scopes
 
 
 FIRST_KEY = "Make a key with `cronledger keys create`, or set CRONLEDGER_BOOTSTRAP_KEY"

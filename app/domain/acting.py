@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from app.domain.namespace import DEFAULT
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """`id` is that of an API key, or issuer and subject of a token; `address` is where the request came from.
 
-    `is_admin` says whether there is anything that they may not do.
+    `is_admin` says whether there is anything that they may not do in the namespace, which is all that they see.
     """
 
     id: str | None
@@ -20,6 +22,7 @@ class Actor:
     address: str | None = None
     request_id: str | None = None
     is_admin: bool = False
+    namespace: str = DEFAULT
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
@@ -28,6 +31,12 @@ _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
 def current_actor() -> Actor | None:
     """None for what the scheduler does by itself."""
     return _actor.get()
+
+
+def current_namespace() -> str | None:
+    """None is all of them: the scheduler works for every one."""
+    actor = _actor.get()
+    return None if actor is None else actor.namespace
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from uuid import UUID
 from zlib import crc32
 
 from app.domain.access import Caller, Scope
+from app.domain.namespace import DEFAULT
 
 PREFIX = "cronledger_"
 BITS = 256
@@ -41,6 +42,7 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    namespace: str = DEFAULT
 
     def holds(self, now: datetime) -> bool:
         """Whether it may be used."""
@@ -48,7 +50,7 @@ class ApiKey:
 
     @property
     def caller(self) -> Caller:
-        return Caller(str(self.id), self.name, self.scopes, self.expires_at)
+        return Caller(str(self.id), self.name, self.scopes, self.expires_at, self.namespace)
 
 
 def compose(secret: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple, NewType
 from uuid import UUID
 
 from app.domain.exclusion import NOTHING, Exclusions
+from app.domain.namespace import DEFAULT, entry_key
 from app.domain.policies import Policies
 from app.domain.recurrence import Recurrence
 
@@ -34,6 +35,12 @@ class JobRow:
     recurrence: Recurrence
     policies: Policies = _DEFAULT
     exclusions: Exclusions = NOTHING
+    namespace: str = DEFAULT
+
+    @property
+    def key(self) -> str:
+        """Its name, unique over all namespaces."""
+        return entry_key(self.namespace, self.name)
 
 
 @dataclass(slots=True)
@@ -59,7 +66,7 @@ class Due(NamedTuple):
 
 
 class EntryMap:
-    """Name to EntryID, EntryID to Entry, and a heap of next fire times; owned by one event loop, never by threads.
+    """Key to EntryID, EntryID to Entry, and a heap of next fire times; owned by one event loop, never by threads.
 
     An entry whose `next` is None is in hand: taken as due, and not yet given back by `advance`.
     """
@@ -77,17 +84,16 @@ class EntryMap:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
-    def id_of(self, name: str) -> EntryID | None:
-        return self._ids.get(name)
+    def id_of(self, key: str) -> EntryID | None:
+        return self._ids.get(key)
 
     def get(self, entry_id: EntryID) -> Entry | None:
         return self._entries.get(entry_id)
 
-    def after(self, entry_id: EntryID, limit: int) -> list[Entry]:
-        """A page of entries in the order of their ids."""
-        return heapq.nsmallest(
-            limit, (entry for entry in self if entry.entry_id > entry_id), key=lambda entry: entry.entry_id
-        )
+    def after(self, entry_id: EntryID, limit: int, namespace: str | None = None) -> list[Entry]:
+        """A page of entries in the order of their ids, of one namespace or of all."""
+        found = (each for each in self if each.entry_id > entry_id and namespace in (None, each.job.namespace))
+        return heapq.nsmallest(limit, found, key=lambda entry: entry.entry_id)
 
     def versions(self) -> dict[int, int]:
         """The version of each job that is remembered, by the job's integer id."""
@@ -112,8 +118,8 @@ class EntryMap:
         if entry_id is None:
             return False
         entry = self._entries.pop(entry_id)
-        if self._ids.get(entry.job.name) == entry_id:
-            del self._ids[entry.job.name]
+        if self._ids.get(entry.job.key) == entry_id:
+            del self._ids[entry.job.key]
         return True
 
     def reconcile(self, asked: Iterable[int], found: Iterable[JobRow]) -> None:
@@ -163,7 +169,7 @@ class EntryMap:
     def _register(self, job: JobRow, prev: datetime | None) -> EntryID:
         self._last_id += 1
         entry = Entry(EntryID(self._last_id), job, job.next_run, prev)
-        self._ids[job.name] = entry.entry_id
+        self._ids[job.key] = entry.entry_id
         self._by_job[job.id] = entry.entry_id
         self._entries[entry.entry_id] = entry
         self._schedule(entry, job.next_run)

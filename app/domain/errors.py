@@ -60,6 +60,10 @@ class Forbidden(CronledgerError):
     """The key does not allow this."""
 
 
+class QuotaExceeded(CronledgerError):
+    """The namespace may have no more of this."""
+
+
 class TooManyRequests(CronledgerError):
     """More requests came than are let through."""
 
@@ -101,6 +105,10 @@ class KeyNotFound(NotFound):
     """There is no API key with this id."""
 
 
+class NamespaceNotFound(NotFound):
+    """There is no namespace of this name."""
+
+
 class BackfillNotFound(NotFound):
     """There is no backfill with this id."""
 
@@ -123,6 +131,10 @@ class CalendarInUse(Conflict):
 
 class SecretInUse(Conflict):
     """There are jobs whose calls carry this secret."""
+
+
+class NamespaceInUse(Conflict):
+    """There is something in this namespace, or it is the one that is always there."""
 
 
 class RequestInFlight(Conflict):

@@ -49,8 +49,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventFilter:
-    """`job` is the name that it had then; no kinds are all."""
+    """`job` is the name that it had then; no kinds are all, no namespace is every one."""
 
+    namespace: str | None = None
     job: str | None = None
     kinds: frozenset[EventKind] = field(default_factory=frozenset)
 

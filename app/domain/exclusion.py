@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from app.domain.errors import UnknownCalendar
 from app.domain.exclude import Days, Entry, Exclude, InCalendar, Interval
+from app.domain.namespace import DEFAULT, qualified
 from app.domain.schedule import load_zone
 
 T = TypeVar("T", int, datetime)
@@ -73,14 +74,14 @@ def unknown_calendar(name: str) -> UnknownCalendar:
     )
 
 
-def resolve(exclude: Exclude, timezone: str, calendars: Mapping[str, Source]) -> Exclusions:
-    """What the list of a job in this zone means, with the calendars as they are."""
+def resolve(exclude: Exclude, timezone: str, calendars: Mapping[str, Source], namespace: str = DEFAULT) -> Exclusions:
+    """What the list of a job in this zone and namespace means, with the calendars as they are, by their keys."""
     if not exclude:
         return NOTHING
     own = tuple(each for each in exclude if not isinstance(each, InCalendar))
     named = dict.fromkeys(each.calendar for each in exclude if isinstance(each, InCalendar))
     listed: tuple[Source, ...] = (_own(timezone, own),) if own else ()
-    return Exclusions(listed + tuple(calendars.get(name) or _Unknown(name) for name in named))
+    return Exclusions(listed + tuple(calendars.get(qualified(namespace, name)) or _Unknown(name) for name in named))
 
 
 @lru_cache(maxsize=1000)

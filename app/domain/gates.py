@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 from uuid import UUID
 
+from app.domain.namespace import plain
 from app.domain.policies import Overlap, Policies
 from app.domain.run import Trigger
 
@@ -159,6 +160,11 @@ def key_of(gate: str) -> str | None:
     if gate == CATCH_UP_RATE:
         return CATCH_UP_KEY
     return gate.removeprefix(_LIMIT) if gate.startswith(_LIMIT) else None
+
+
+def told_gate(gate: str) -> str:
+    """As its job's owner knows it: a limit by its name."""
+    return limit_gate(plain(gate.removeprefix(_LIMIT))) if gate.startswith(_LIMIT) else gate
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from app.domain.namespace import DEFAULT
 from app.domain.policies import Policies
 from app.domain.secret import HeaderValue
 
@@ -86,6 +87,7 @@ class PersistedJob(JobDefinition):
     paused_until: datetime | None
     created_at: datetime
     updated_at: datetime
+    namespace: str = DEFAULT
 
     def definition(self) -> JobDefinition:
         """What its owner decided, without what the ledger added."""

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.domain.attempt import Timing
 from app.domain.auth import Auth
+from app.domain.namespace import DEFAULT
 from app.domain.secret import HeaderValue
 from app.domain.success import Success
 from app.domain.tls import Tls
@@ -89,7 +90,7 @@ class Call:
     """One attempt of a run as the target is to see it; every attempt of a run carries the same `run_id`.
 
     With a `callback_token` the target may answer 202, and say later what became of it. `event` is what a notice tells.
-    Secrets are named, or sealed: what is sent is `app.domain.revealed.Revealed`.
+    Secrets are named, as their `namespace` has them, or sealed: what is sent is `app.domain.revealed.Revealed`.
     """
 
     run_id: UUID
@@ -111,6 +112,7 @@ class Call:
     auth: Auth | None = None
     signing: tuple[str, ...] = ()
     tls: Tls = field(default_factory=Tls)
+    namespace: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from joserfc.errors import JoseError
 from app.domain.access import Caller, Scope
 from app.domain.clock import Clock
 from app.domain.errors import Unauthenticated
+from app.domain.namespace import DEFAULT
 from app.identity.key_source import KeySource
 from app.identity.trust import Trust
 
@@ -46,7 +47,7 @@ class TokenReader:
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
         subject, until = claims["sub"], _EPOCH + timedelta(seconds=claims["exp"] + LEEWAY_SECONDS)
-        return Caller(f"{claims['iss']} {subject}", subject, self._scopes(claims), until)
+        return Caller(f"{claims['iss']} {subject}", subject, self._scopes(claims), until, self._namespace(claims))
 
     async def _claims(self, told: str) -> dict[str, Any]:
         if len(told) > _LONGEST or not told.isascii():
@@ -69,6 +70,15 @@ class TokenReader:
             sub={"essential": True},
             exp={"essential": True},
         )
+
+    def _namespace(self, claims: Mapping[str, Any]) -> str:
+        """A token that doesn't say one is not for `default`, where it might reach the whole service."""
+        if not self._trust.namespace_claim:
+            return DEFAULT
+        found = _claim(claims, self._trust.namespace_claim)
+        if not isinstance(found, str) or not found:
+            raise _refused(f"its claim {self._trust.namespace_claim} names no namespace")
+        return found
 
     def _scopes(self, claims: Mapping[str, Any]) -> frozenset[Scope]:
         allowed: set[Scope] = set()

@@ -13,13 +13,17 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """`scopes` names what each value of the claim allows; where it is empty, values are scopes themselves."""
+    """`scopes` names what each value of the claim allows; where it is empty, values are scopes themselves.
+
+    `namespace_claim` says where its bearer acts; where it is empty, in `default`.
+    """
 
     issuer: str
     audience: str
     algorithms: tuple[str, ...]
     claim: str
     scopes: Mapping[str, frozenset[Scope]]
+    namespace_claim: str = ""
 
 
 def read_scopes(text: str) -> dict[str, frozenset[Scope]]:

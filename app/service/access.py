@@ -6,7 +6,9 @@ from typing import Protocol
 
 from app.domain.access import ANYBODY, FIRST_KEY, Caller, Scope
 from app.domain.errors import Forbidden, Unauthenticated
+from app.domain.namespace import Quotas
 from app.service.known_keys import KnownKeys
+from app.service.known_namespaces import KnownNamespaces
 
 SEND = "Send `Authorization: Bearer <key>`."
 
@@ -24,8 +26,11 @@ class Tokens(Protocol):
 class AccessService:
     """`required` is false where the operator has turned this off; `tokens` are those of an identity provider."""
 
-    def __init__(self, keys: KnownKeys, *, tokens: Tokens | None = None, required: bool = True) -> None:
+    def __init__(
+        self, keys: KnownKeys, namespaces: KnownNamespaces, *, tokens: Tokens | None = None, required: bool = True
+    ) -> None:
         self._keys = keys
+        self._namespaces = namespaces
         self._tokens = tokens
         self.required = required
 
@@ -48,6 +53,21 @@ class AccessService:
     async def asks_nobody(self) -> bool:
         """Whether whoever is on this machine needs nothing. Raises StoreUnavailable."""
         return not self.required or (self._tokens is None and await self._keys.none_yet())
+
+    async def enter(self, caller: Caller, wanted: str | None) -> tuple[str, Quotas]:
+        """The namespace in which the caller acts, and what it may have: their own, unless operators name another.
+
+        Raises Forbidden, StoreUnavailable.
+        """
+        namespace = wanted or caller.namespace
+        allowed = namespace == caller.namespace or caller.is_operator
+        quotas = await self._namespaces.quotas(namespace) if allowed else None
+        if quotas is None:
+            raise Forbidden(
+                f"There is no namespace {namespace} in which {caller.name} may act.",
+                remedy="Leave the header Cronledger-Namespace out, or use a key of that namespace.",
+            )
+        return namespace, quotas
 
     async def _holder(self, told: str) -> Caller:
         if self._tokens is not None and self._tokens.is_token(told):

@@ -25,6 +25,7 @@ from app.domain.run import State, Trigger
 from app.service.exclusions import exclusions_of
 from app.service.hooks import SchedulerHooks
 from app.service.jobs import found
+from app.service.quotas import admit_runs
 from app.service.runs import require_host
 
 BATCH = 1000
@@ -121,6 +122,7 @@ async def _make(
         next_since=next_since if left_out else None,
         created_at=at,
     )
+    await admit_runs(tx, job, len(chosen), at)
     await tx.backfills.add(backfill)
     runs = list(_runs(backfill, chosen))
     if runs:

@@ -22,6 +22,7 @@ from app.domain.schedule import load_zone
 from app.service.hooks import SchedulerHooks
 from app.service.ical import read_calendar
 from app.service.pauses import awake
+from app.service.quotas import hold_home
 from app.service.settle import settle
 
 BATCH = 500
@@ -57,11 +58,14 @@ class CalendarService:
     async def listed(self, names: Collection[str]) -> Mapping[str, Source]:
         """What each of them excludes; only those that there are."""
         async with reading(self._database) as tx:
-            return await tx.calendars.listed(names)
+            keys = {name: tx.tenancy.key(name) for name in names}
+            listed = await tx.calendars.listed(keys.values())
+        return {name: listed[key] for name, key in keys.items() if key in listed}
 
     async def create(self, definition: CalendarDefinition) -> PersistedCalendar:
         load_zone(definition.timezone)
         async with transaction(self._database) as tx:
+            await hold_home(tx, definition.name)
             await tx.audit_log.note("calendar.create", definition.name, after=definition)
             return await tx.calendars.add(definition, await tx.time())
 

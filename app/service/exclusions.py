@@ -8,14 +8,14 @@ from app.db.transaction import Transaction
 from app.domain.exclude import Exclude, calendar_names
 from app.domain.exclusion import Exclusions, resolve, unknown_calendar
 from app.domain.job import PersistedJob
+from app.domain.namespace import qualified
 
 
 async def exclusions_of(tx: Transaction, jobs: Sequence[PersistedJob]) -> dict[int, Exclusions]:
     """By the jobs' integer ids. As long as a job is locked, the calendars that it names don't change."""
-    lists = {job.id: (job.policies.exclude, job.timezone) for job in jobs}
-    names = {name for exclude, _ in lists.values() for name in calendar_names(exclude)}
-    calendars = await tx.calendars.listed(names) if names else {}
-    return {job_id: resolve(exclude, timezone, calendars) for job_id, (exclude, timezone) in lists.items()}
+    keys = {qualified(job.namespace, name) for job in jobs for name in calendar_names(job.policies.exclude)}
+    calendars = await tx.calendars.listed(keys) if keys else {}
+    return {job.id: resolve(job.policies.exclude, job.timezone, calendars, job.namespace) for job in jobs}
 
 
 async def hold_calendars(tx: Transaction, exclude: Exclude) -> None:

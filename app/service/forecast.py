@@ -24,4 +24,4 @@ class ForecastService:
         async with self._turn:
             async with reading(self._database) as tx:
                 at = await tx.time()
-            return await asyncio.to_thread(forecast, await self._jobs.all(), at, at + timedelta(hours=hours))
+            return await asyncio.to_thread(forecast, await self._jobs.all(tx.tenancy), at, at + timedelta(hours=hours))

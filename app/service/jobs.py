@@ -23,6 +23,7 @@ from app.service.change import anchor_for, change, close_spans, idle_reason
 from app.service.exclusions import exclusions_of, hold_calendars
 from app.service.hooks import NoScheduler, SchedulerHooks
 from app.service.pauses import awake, pause
+from app.service.quotas import admit_change, admit_job
 from app.service.rules import COMPUTED_UNDER
 from app.service.sealing import encrypted, hold_secrets, secrets_of, unmasked
 from app.service.settle import settle
@@ -189,6 +190,7 @@ class JobService:
         anchor = anchor_for(definition, at)
         recurrence = Recurrence.of(definition, anchor)
         require_future(recurrence, at)
+        await admit_job(tx, definition, recurrence, at)
         reason = idle_reason(definition, stopped=stopped)
         job = await tx.jobs.add(
             definition,
@@ -219,6 +221,7 @@ class JobService:
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))
         if not resumes:
             require_admin_unverified(definition)
+            await admit_change(tx, job, definition)
         await hold_secrets(tx, definition, job, self._sealer)
         await tx.secrets.carry(job.id, secrets_of(definition))
         action = "job.resume" if resumes else "job.change"

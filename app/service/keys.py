@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -19,7 +20,9 @@ from app.domain.acting import Actor, acting
 from app.domain.api_key import BITS, ApiKey, compose, digest_of, hint_of
 from app.domain.clock import SystemClock
 from app.domain.errors import InvalidInput, KeyNotFound
+from app.domain.namespace import DEFAULT
 from app.service.known_keys import KnownKeys
+from app.service.quotas import hold_home
 
 T = TypeVar("T")
 
@@ -39,7 +42,8 @@ class KeyService:
         async with transaction(self._database) as tx:
             now = await tx.time()
             _check_expiry(expires_at, now)
-            key = key_of(told, name, scopes, now, expires_at)
+            await hold_home(tx)
+            key = replace(key_of(told, name, scopes, now, expires_at), namespace=tx.tenancy.home)
             await tx.api_keys.add(key)
             await tx.audit_log.note("key.create", name, key.id, after=_facts(key))
         self._known.forget(key.id)
@@ -97,12 +101,12 @@ async def bootstrap(database: Database, told: str) -> bool:
         return True
 
 
-async def with_keys(url: str, work: Callable[[KeyService], Awaitable[T]]) -> T:
+async def with_keys(url: str, work: Callable[[KeyService], Awaitable[T]], namespace: str = DEFAULT) -> T:
     """On the database itself, which is brought up to date first."""
     await asyncio.to_thread(migrate.upgrade, url)
     database = connect(url)
     try:
-        with acting(Actor(None, "command line", is_admin=True)):
+        with acting(Actor(None, "command line", is_admin=True, namespace=namespace)):
             return await work(KeyService(database, KnownKeys(database, SystemClock())))
     finally:
         await database.close()

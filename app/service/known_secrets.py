@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 
 from app.db.engine import Database
+from app.db.tenancy import EVERYWHERE
 from app.db.transaction import reading
 from app.domain.clock import Clock
 from app.domain.errors import StoreUnavailable
@@ -26,43 +27,43 @@ class KnownSecrets:
         self._looking = asyncio.Lock()
         self._changes = 0  # what was read before the last one is not kept
 
-    async def values(self, names: Collection[str]) -> dict[str, str]:
-        """By name, of those that there are. While the database is away, those that were known before will do.
+    async def values(self, keys: Collection[str]) -> dict[str, str]:
+        """By key, of those that there are. While the database is away, those that were known before will do.
 
         Raises SecretUnreadable, StoreUnavailable.
         """
-        if all(map(self._is_fresh, names)):
-            return self._known(names)
+        if all(map(self._is_fresh, keys)):
+            return self._known(keys)
         async with self._looking:  # of many calls at once, one asks
-            if missing := [name for name in names if not self._is_fresh(name)]:
-                return self._known(names) | await self._looked(missing)
-            return self._known(names)
+            if missing := [key for key in keys if not self._is_fresh(key)]:
+                return self._known(keys) | await self._looked(missing)
+            return self._known(keys)
 
     def open(self, token: str) -> str:
         """Raises SecretUnreadable."""
         return self._sealer.open(token)
 
-    def forget(self, name: str) -> None:
+    def forget(self, key: str) -> None:
         """It was changed here: it is read anew."""
         self._changes += 1
-        self._read.pop(name, None)
+        self._read.pop(key, None)
 
-    def _is_fresh(self, name: str) -> bool:
-        return name in self._read and self._clock.monotonic() - self._read[name][1] < FRESH_SECONDS
+    def _is_fresh(self, key: str) -> bool:
+        return key in self._read and self._clock.monotonic() - self._read[key][1] < FRESH_SECONDS
 
-    def _known(self, names: Collection[str]) -> dict[str, str]:
-        return {name: value for name in names if (value := self._read.get(name, _ABSENT)[0]) is not None}
+    def _known(self, keys: Collection[str]) -> dict[str, str]:
+        return {key: value for key in keys if (value := self._read.get(key, _ABSENT)[0]) is not None}
 
-    async def _looked(self, names: Collection[str]) -> dict[str, str]:
+    async def _looked(self, keys: Collection[str]) -> dict[str, str]:
         asked, changes = self._clock.monotonic(), self._changes
         try:
-            async with reading(self._database) as tx:
-                tokens = await tx.secrets.tokens(names)
+            async with reading(self._database, EVERYWHERE) as tx:
+                tokens = await tx.secrets.tokens(keys)
         except StoreUnavailable:
-            if all(name in self._read for name in names):
-                return self._known(names)
+            if all(key in self._read for key in keys):
+                return self._known(keys)
             raise
-        found = {name: self._sealer.open(token) for name, token in tokens.items()}
+        found = {key: self._sealer.open(token) for key, token in tokens.items()}
         if changes == self._changes:
-            self._read |= {name: (found.get(name), asked) for name in names}
+            self._read |= {key: (found.get(key), asked) for key in keys}
         return found

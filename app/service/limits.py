@@ -6,6 +6,7 @@ from app.db.engine import Database
 from app.db.transaction import reading, transaction
 from app.domain.errors import LimitNotFound
 from app.domain.limit import KeyLimit
+from app.service.quotas import hold_home
 
 
 class LimitService:
@@ -25,6 +26,7 @@ class LimitService:
     async def put(self, key: str, max_concurrency: int | None, rate_per_second: float | None) -> tuple[KeyLimit, bool]:
         """Create the limit or make it this; the flag says whether it is new. Runs that have started go on."""
         async with transaction(self._database) as tx:
+            await hold_home(tx, key)
             before = await tx.limits.get(key)
             new = await tx.limits.put(key, max_concurrency, rate_per_second, await tx.time())
             wanted = {"max_concurrency": max_concurrency, "rate_per_second": rate_per_second}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from app.domain.clock import Clock
 from app.domain.errors import SecretNotFound, StoreUnavailable, UnsendableSecret
 from app.domain.masking import is_credential
+from app.domain.namespace import qualified
 from app.domain.revealed import Revealed
 from app.domain.run import Call
 from app.domain.secret import filled, names_in, sealed_token, secret_name
@@ -37,7 +38,7 @@ class Revealer:
         """
         in_body = Counter(names_in(call.body))
         named, shown = set(_named(call)), call.tls.client_certificate
-        values = await self._values(in_body.keys() | named) if in_body or named else {}
+        values = await self._values(call.namespace, in_body.keys() | named) if in_body or named else {}
         headers, hidden = self._headers(call, values)
         sent = {name: value for name, value in values.items() if name in in_body or name in named - {shown}}
         return Revealed(
@@ -50,10 +51,12 @@ class Revealer:
             in_body=not in_body.keys().isdisjoint(values),
         )
 
-    async def _values(self, names: set[str]) -> dict[str, str]:
+    async def _values(self, namespace: str, names: set[str]) -> dict[str, str]:
+        keys = {name: qualified(namespace, name) for name in names}
         while True:
             try:
-                return await self._known.values(names)
+                values = await self._known.values(keys.values())
+                return {name: values[key] for name, key in keys.items() if key in values}
             except StoreUnavailable:
                 await self._clock.wait(asyncio.Event(), _PAUSE)
 

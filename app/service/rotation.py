@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.db.engine import Database
+from app.db.tenancy import EVERYWHERE
 from app.db.transaction import Transaction, reading, transaction
 from app.db.types import AnyRow
 from app.domain.errors import SecretUnreadable
@@ -27,6 +28,8 @@ class Rotated:
 
 
 class Rotation:
+    """Over all namespaces."""
+
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
@@ -39,23 +42,23 @@ class Rotation:
         job: int | None = 0
         while job is not None:
             job = await self._jobs(job)
-        async with reading(self._database) as tx:
+        async with reading(self._database, EVERYWHERE) as tx:
             notices = await tx.sealed.notices()
         for notice in notices:
-            async with transaction(self._database) as tx:
+            async with transaction(self._database, EVERYWHERE) as tx:
                 await self._notice(tx, await tx.sealed.lock_notice(*notice))
         return self._done
 
     async def _secrets(self, after: str) -> str | None:
         """The last name of the page; None after the last page."""
-        async with transaction(self._database) as tx:
+        async with transaction(self._database, EVERYWHERE) as tx:
             page = [secret.name for secret in await tx.secrets.page(after, _PAGE)]
             for name in page:
                 await self._secret(tx, name)
         return page[-1] if page else None
 
     async def _jobs(self, after: int) -> int | None:
-        async with transaction(self._database) as tx:
+        async with transaction(self._database, EVERYWHERE) as tx:
             page = await tx.sealed.lock_jobs(after, _PAGE)
             for row in page:
                 await self._job(tx, row)

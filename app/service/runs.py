@@ -20,6 +20,7 @@ from app.domain.run import Run, State, Trigger
 from app.domain.span import Span
 from app.service.hooks import SchedulerHooks
 from app.service.jobs import found
+from app.service.quotas import admit_runs
 from app.target.endpoint import canonical_endpoint, host_key
 
 CANCELED = "canceled by hand"
@@ -119,6 +120,7 @@ async def _make(tx: Transaction, job: PersistedJob, **facts: object) -> tuple[Ru
     """A run that a person wants now, and the host that it calls."""
     host = require_host(job)
     at = await tx.time()
+    await admit_runs(tx, job, 1, at)
     run_id = created_id(at, token_bytes(16))
     values = new_values(run_id, at, job.uid, job.name, job.version)
     values |= {"state": State.PENDING, "reason": None, "deadline_at": _deadline(job, at)}

@@ -12,8 +12,10 @@ from app.db.transaction import reading, transaction
 from app.domain.acting import Actor, acting
 from app.domain.clock import SystemClock
 from app.domain.errors import NameTaken, SecretInUse, SecretNotFound
+from app.domain.namespace import DEFAULT
 from app.domain.secret import Secret
 from app.service.known_secrets import KnownSecrets
+from app.service.quotas import hold_home
 from app.service.rotation import Rotated, Rotation
 from app.vault.sealer import Sealer
 
@@ -48,10 +50,11 @@ class SecretService:
     async def create(self, name: str, value: str) -> Secret:
         token = self.sealer.seal(value, field="value")
         async with transaction(self._database) as tx:
+            await hold_home(tx, name)
             await tx.secrets.add(name, token, await tx.time())
             await tx.audit_log.note("secret.create", name)
             made = _found(await tx.secrets.get(name), name)
-        self.known.forget(name)
+        self.known.forget(tx.tenancy.key(name))
         return made
 
     async def replace(self, name: str, value: str) -> tuple[Secret, bool]:
@@ -79,10 +82,10 @@ class SecretService:
                 )
             await tx.secrets.remove(name)
             await tx.audit_log.note("secret.delete", name)
-        self.known.forget(name)
+        self.known.forget(tx.tenancy.key(name))
 
     async def rotate(self) -> Rotated:
-        """Encrypt everything anew under the first key."""
+        """Encrypt everything anew under the first key, in all namespaces."""
         return await Rotation(self._database, self.sealer).run()
 
     async def _change(self, name: str, value: str) -> Secret:
@@ -93,16 +96,18 @@ class SecretService:
             await tx.secrets.write(name, token, await tx.time())
             await tx.audit_log.note("secret.change", name)
             changed = _found(await tx.secrets.get(name), name)
-        self.known.forget(name)
+        self.known.forget(tx.tenancy.key(name))
         return changed
 
 
-async def with_secrets(url: str, sealer: Sealer, work: Callable[[SecretService], Awaitable[T]]) -> T:
+async def with_secrets(
+    url: str, sealer: Sealer, work: Callable[[SecretService], Awaitable[T]], namespace: str = DEFAULT
+) -> T:
     """On the database itself, which is brought up to date first."""
     await asyncio.to_thread(migrate.upgrade, url)
     database = connect(url)
     try:
-        with acting(Actor(None, "command line", is_admin=True)):
+        with acting(Actor(None, "command line", is_admin=True, namespace=namespace)):
             known = KnownSecrets(database, sealer, SystemClock())
             return await work(SecretService(database, sealer, known))
     finally:

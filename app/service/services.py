@@ -18,6 +18,7 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.keys import KeyService
 from app.service.limits import LimitService
+from app.service.namespaces import NamespaceService
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
 from app.service.secrets import SecretService
@@ -33,6 +34,7 @@ class Services:
     page_key: bytes
     access: AccessService
     keys: KeyService
+    namespaces: NamespaceService
     secrets: SecretService
     audit: AuditLog
     jobs: JobService

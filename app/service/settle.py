@@ -22,6 +22,7 @@ from app.domain.recurrence import RESOLUTION, Recurrence
 from app.domain.run import State
 from app.domain.span import UNSCHEDULABLE
 from app.service.exclusions import exclusions_of
+from app.service.quotas import count_runs
 from app.target.endpoint import host_key
 
 Planned = list[tuple[PersistedJob, Plan]]
@@ -38,6 +39,7 @@ async def settle(
     plans, unreadable = await to_thread(_plans, due, await exclusions_of(tx, due), at) if due else ([], [])
     rows = [(job, planned_values(job, run, at)) for job, made in plans for run in made.runs]
     if rows:
+        await count_runs(tx, rows, at)
         await tx.runs.add([*(values for _, values in rows), *_told(plans, at)])
     await tx.spans.add((job.uid, job.version, span) for job, made in plans for span in made.spans)
     await _leave_uncounted(tx, unreadable, at)

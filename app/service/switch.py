@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.db.engine import Database
+from app.db.tenancy import EVERYWHERE
 from app.db.transaction import Transaction, reading, transaction
 from app.domain.errors import InvalidInput
 from app.domain.job import PersistedJob
@@ -20,7 +21,10 @@ BATCH = 500
 
 
 class SwitchService:
-    """Turning the switch is one short transaction; the jobs follow in batches, and any replica may finish the rest."""
+    """Turning the switch is one short transaction; the jobs follow in batches, and any replica may finish the rest.
+
+    Those of all namespaces do.
+    """
 
     def __init__(self, database: Database, hooks: SchedulerHooks) -> None:
         self._database = database
@@ -28,7 +32,7 @@ class SwitchService:
 
     async def state(self) -> tuple[bool, datetime]:
         """Whether the scheduler is paused, and since when it is as it is."""
-        async with reading(self._database) as tx:
+        async with reading(self._database, EVERYWHERE) as tx:
             return await tx.switch.peek()
 
     async def pause(self) -> None:
@@ -47,12 +51,12 @@ class SwitchService:
             self._hooks.many_changed()
 
     async def _turn(self, *, paused: bool) -> None:
-        async with transaction(self._database) as tx:
+        async with transaction(self._database, EVERYWHERE) as tx:
             if await tx.switch.turn(paused=paused, at=await tx.time()):
                 await tx.audit_log.note("scheduler.pause" if paused else "scheduler.resume", "scheduler")
 
     async def _stop_batch(self) -> bool:
-        async with transaction(self._database) as tx:
+        async with transaction(self._database, EVERYWHERE) as tx:
             jobs = await tx.jobs.lock_scheduled(BATCH) if await tx.switch.paused() else []
             at = await tx.boundary(jobs)
             jobs, queued = await settle(tx, jobs, at)
@@ -64,7 +68,7 @@ class SwitchService:
         return bool(jobs)
 
     async def _start_batch(self) -> bool:
-        async with transaction(self._database) as tx:
+        async with transaction(self._database, EVERYWHERE) as tx:
             found = [] if await tx.switch.paused() else await tx.jobs.lock_among(await tx.spans.stopped(STOPPED, BATCH))
             jobs = await _still_stopped(tx, found)
             at = await tx.boundary(jobs)

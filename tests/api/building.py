@@ -39,8 +39,10 @@ from app.service.idempotency import IdempotencyService
 from app.service.jobs import JobService
 from app.service.keys import KeyService
 from app.service.known_keys import KnownKeys
+from app.service.known_namespaces import KnownNamespaces
 from app.service.known_secrets import KnownSecrets
 from app.service.limits import LimitService
+from app.service.namespaces import NamespaceService
 from app.service.pauses import TimedPauses
 from app.service.replicas import ReplicaService
 from app.service.runs import RunService
@@ -82,16 +84,22 @@ def build_scheduler(database: Database, metrics: Metrics | None = None, clock: C
     return SchedulerService(ports, Options(), clock or SystemClock(), metrics)
 
 
+def known_by(database: Database) -> tuple[KnownKeys, KnownNamespaces]:
+    """What a replica knows of callers."""
+    return KnownKeys(database, SystemClock()), KnownNamespaces(database, SystemClock())
+
+
 def build_services(
     database: Database, scheduler: SchedulerService, reach: Reach = ANYWHERE, *, auth: bool = True
 ) -> Services:
     """Without `auth` nobody is asked for a key, also while the database, which would know of keys, is away."""
-    known = KnownKeys(database, SystemClock())
+    known, namespaces = known_by(database)
     return Services(
         database=database,
         page_key=PAGE_KEY,
-        access=AccessService(known, required=auth),
+        access=AccessService(known, namespaces, required=auth),
         keys=KeyService(database, known),
+        namespaces=NamespaceService(database, namespaces),
         audit=AuditLog(database),
         secrets=SecretService(database, SEALER, KnownSecrets(database, SEALER, SystemClock())),
         jobs=JobService(database, scheduler, reach, sealer=SEALER),

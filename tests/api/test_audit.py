@@ -184,6 +184,8 @@ STEPS: dict[str, Callable[[AsyncClient], Awaitable[Response]]] = {
     "createSecret": lambda admin: admin.post("/v1/secrets", json={"name": "token", "value": CANARY}),
     "putSecret": lambda admin: admin.put("/v1/secrets/token", json={"value": f"{CANARY}!"}),
     "deleteSecret": lambda admin: admin.delete("/v1/secrets/token"),
+    "putNamespace": lambda admin: admin.put("/v1/namespaces/billing", json={"max_jobs": 9}),
+    "deleteNamespace": lambda admin: admin.delete("/v1/namespaces/billing"),
     "createKey": lambda admin: admin.post("/v1/keys", json={"name": "ci", "scopes": ["jobs:read"]}),
     "patchKey": lambda admin: _key(admin, "PATCH", "", {"name": "cd"}),
     "revokeKey": lambda admin: _key(admin, "POST", "/revoke"),

@@ -18,12 +18,10 @@ from app.db.engine import Database
 from app.db.tables import idempotency_keys
 from app.domain.access import Scope
 from app.domain.api_key import compose
-from app.domain.clock import SystemClock
 from app.service.access import AccessService
 from app.service.keys import bootstrap
-from app.service.known_keys import KnownKeys
 from app.service.services import Services
-from tests.api.building import JOB, build_app, client_of, problem
+from tests.api.building import JOB, build_app, client_of, known_by, problem
 from tests.api.streaming import current, streaming
 
 ADMIN = compose(bytes(32))
@@ -255,7 +253,7 @@ async def test_two_hosts_are_none(api: FastAPI) -> None:
 
 
 async def test_where_nobody_is_asked_what_they_send_does_not_matter(services: Services) -> None:
-    access = AccessService(KnownKeys(services.database, SystemClock()), required=False)
+    access = AccessService(*known_by(services.database), required=False)
     async with client_of(build_app(replace(services, access=access))) as client:
         for told in ("Basic dXNlcjpwYXNz", "Bearer x"):
             assert (await client.get("/v1/jobs", headers={"Authorization": told})).status_code == 200

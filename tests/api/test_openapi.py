@@ -82,6 +82,10 @@ DELETE /v1/secrets/{name} deleteSecret
 GET /v1/keys/{key_id} getKey
 PATCH /v1/keys/{key_id} patchKey
 POST /v1/keys/{key_id}/revoke revokeKey
+GET /v1/namespaces listNamespaces
+GET /v1/namespaces/{name} getNamespace
+PUT /v1/namespaces/{name} putNamespace
+DELETE /v1/namespaces/{name} deleteNamespace
 GET /v1/audit listAudit
 """
 

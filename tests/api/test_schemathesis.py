@@ -25,6 +25,7 @@ from app.domain.api_key import compose
 from app.domain.backfill import BackfillRequest
 from app.domain.calendar import CalendarDefinition
 from app.domain.job import JobDefinition
+from app.domain.namespace import DEFAULT, Quotas
 from app.domain.policies import Policies
 from app.domain.run import Run
 from app.domain.schedule import timezones
@@ -36,6 +37,9 @@ from tests.conftest import STORES
 
 SCHEDULES = ["* * * * *", "0 9 * * MON-FRI", "30 2 1,15 * ?", "@every 90s", "@manual", "@daily", "0 0 3 L * *"]
 CALENDAR = "there"
+EMPTY = "empty"
+NAMED = {"importCalendar": CALENDAR, "deleteNamespace": EMPTY}
+"""Operations, with what is there for them."""
 ENDPOINT = "http://one.example/hook"
 ENDPOINTS = r"https?://[a-z]{1,9}\.example(:[1-9][0-9]{1,3})?/[a-z0-9/]{0,20}"
 FILE = ICALENDAR.replace("20271224", "{day:%Y%m%d}")
@@ -45,6 +49,7 @@ CURSORS = {
     "listCalendars": cursors.encode(PAGE_KEY, "calendars", "a"),
     "listLimits": cursors.encode(PAGE_KEY, "limits", "a"),
     "listSecrets": cursors.encode(PAGE_KEY, "secrets", "a"),
+    "listNamespaces": cursors.encode(PAGE_KEY, "namespaces", "a"),
     "listKeys": cursors.encode(PAGE_KEY, "keys", NO_SUCH_RUN),
     "listAudit": cursors.encode(PAGE_KEY, "audit", 1),
     "listBackfills": cursors.encode(PAGE_KEY, "backfills", NO_SUCH_RUN),
@@ -156,6 +161,7 @@ def app(database_url: str) -> Iterator[FastAPI]:
         await app.state.services.calendars.create(CalendarDefinition(name=CALENDAR))
         await bootstrap(database, KEY)
         app.state.key = (await app.state.services.keys.create("other", frozenset({Scope.RUNS_READ})))[0].id
+        await app.state.services.namespaces.put(EMPTY, Quotas())
         held_up = await a_run_that_waits(app.state.services)
         app.state.held_up, app.state.job = held_up.id, held_up.job_id
         app.state.backfill = (await app.state.services.backfills.create("w", PAST))[0].id
@@ -225,11 +231,18 @@ def with_what_there_is(context: Any, path: dict[str, Any] | None) -> dict[str, A
         return (path or {}) | {"key_id": str(context.operation.app.state.key)}
     if path and operation in {"getBackfill", "cancelBackfill"}:
         return path | {"backfill_id": str(context.operation.app.state.backfill)}
-    if path and operation == "importCalendar":
-        return path | {"name": CALENDAR}
+    if path and operation in NAMED:
+        return path | {"name": NAMED[operation]}
     if path and operation == "deleteCalendar" and path["name"] == CALENDAR:
         return path | {"name": "gone"}
     return path
+
+
+@schemathesis.hook("before_call")
+def without_quotas_for_all(_context: Any, case: Any, _kwargs: Any) -> None:
+    """They would hold for whatever follows."""
+    if case.operation.label == "PUT /v1/namespaces/{name}" and case.path_parameters["name"] == DEFAULT:
+        case.path_parameters["name"] = "another"
 
 
 def told(scenario: ScenarioFinished) -> Iterator[str]:

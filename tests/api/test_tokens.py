@@ -15,9 +15,8 @@ from app.identity.key_source import KeySource
 from app.identity.tokens import TokenReader
 from app.identity.trust import Trust
 from app.service.access import AccessService
-from app.service.known_keys import KnownKeys
 from app.service.services import Services
-from tests.api.building import build_app, client_of, problem
+from tests.api.building import build_app, client_of, known_by, problem
 from tests.servers.provider import AUDIENCE, ISSUER, Provider, claims, signed
 
 TRUST = Trust(issuer=ISSUER, audience=AUDIENCE, algorithms=("ES256",), claim="scope", scopes={})
@@ -34,7 +33,7 @@ async def provider() -> AsyncIterator[Provider]:
 @pytest.fixture
 async def trusting(services: Services, provider: Provider) -> AsyncIterator[AsyncClient]:
     tokens = TokenReader(TRUST, KeySource(provider.url, SystemClock()), SystemClock())
-    access = AccessService(KnownKeys(services.database, SystemClock()), tokens=tokens)
+    access = AccessService(*known_by(services.database), tokens=tokens)
     async with client_of(build_app(replace(services, access=access))) as client:
         yield client
 

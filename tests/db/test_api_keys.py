@@ -18,6 +18,7 @@ from app.domain.errors import InvalidInput, KeyNotFound, Unauthenticated
 from app.service.access import AccessService
 from app.service.keys import KeyService, bootstrap, new_key
 from app.service.known_keys import KnownKeys
+from app.service.known_namespaces import KnownNamespaces
 from tests.db.building import MINUTE, SECOND, Ledger
 
 NO_SUCH = UUID(int=0)
@@ -31,7 +32,7 @@ class Door:
     def __init__(self, ledger: Ledger, clock: FakeClock) -> None:
         known = KnownKeys(ledger.database, clock)
         self.keys = KeyService(ledger.database, known)
-        self.access = AccessService(known)
+        self.access = AccessService(known, KnownNamespaces(ledger.database, clock))
 
     async def opens(self, told: str | None, *, nearby: bool = True) -> bool:
         try:

@@ -12,6 +12,7 @@ import pytest
 
 from app.db.engine import Database
 from app.db.secrets import SecretRepository
+from app.db.tenancy import Tenancy
 from app.db.transaction import Transaction, reading
 from app.domain.auth import Auth
 from app.domain.clock import FakeClock
@@ -113,7 +114,7 @@ async def test_without_the_database_what_was_known_is_sent(
     await vault.known.values({"token"})
     await clock.advance(MINUTE)
 
-    def away(_: object) -> None:
+    def away(*_: object) -> None:
         raise StoreUnavailable
 
     monkeypatch.setattr("app.service.known_secrets.reading", away)
@@ -184,9 +185,9 @@ async def test_of_many_calls_at_once_one_asks(ledger: Ledger, vault: Vault, monk
     await vault.secrets.create("token", "s3cr3t")
     asked: list[Any] = []
 
-    def reading_once(database: Database) -> AbstractAsyncContextManager[Transaction]:
+    def reading_once(database: Database, tenancy: Tenancy) -> AbstractAsyncContextManager[Transaction]:
         asked.append(database)
-        return reading(database)
+        return reading(database, tenancy)
 
     monkeypatch.setattr("app.service.known_secrets.reading", reading_once)
     found = await asyncio.gather(*(vault.known.values({"token"}) for _ in range(50)))

@@ -19,9 +19,8 @@ from app.identity.tokens import TokenReader
 from app.identity.trust import Trust
 from app.service.access import AccessService
 from app.service.keys import key_of, new_key
-from app.service.known_keys import KnownKeys
 from app.service.services import Services
-from tests.api.building import JOB, build_app, client_of
+from tests.api.building import JOB, build_app, client_of, known_by
 from tests.hostile import forged
 from tests.hostile.credentials import ADMIN, AUTHORIZATIONS, ELSEWHERE, FAR, LESS, NEARBY, OUT, OVERRIDES
 from tests.hostile.verdicts import stored, verdict
@@ -55,7 +54,7 @@ async def provider() -> AsyncIterator[Provider]:
 @pytest.fixture
 async def trusting(services: Services, provider: Provider) -> AsyncIterator[AsyncClient]:
     tokens = TokenReader(TRUST, KeySource(provider.url, SystemClock()), SystemClock())
-    access = AccessService(KnownKeys(services.database, SystemClock()), tokens=tokens)
+    access = AccessService(*known_by(services.database), tokens=tokens)
     async with client_of(build_app(replace(services, access=access)), raises=False) as client:
         yield client
 

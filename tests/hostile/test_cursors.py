@@ -112,6 +112,7 @@ KINDS = {
     "calendars": "a",
     "limits": "a",
     "secrets": "a",
+    "namespaces": "a",
     "keys": ID,
     "audit": "5",
     "runs": ID,
@@ -158,7 +159,7 @@ STARTS: list[Any] = [
     [],
 ]
 KEYS = {
-    **dict.fromkeys(("jobs", "calendars", "limits", "secrets"), NAMES),
+    **dict.fromkeys(("jobs", "calendars", "limits", "secrets", "namespaces"), NAMES),
     **dict.fromkeys(("audit", "spans", "entries"), NUMBERS),
     **{kind: [*NUMBERS, "2147483648", 2**31] for kind in ("versions", "attempts")},
     **dict.fromkeys(("keys", "stats"), IDS),
@@ -195,6 +196,7 @@ async def paths(services: Services, admin: AsyncClient) -> dict[str, str]:
         "/v1/calendars": "calendars",
         "/v1/limits": "limits",
         "/v1/secrets": "secrets",
+        "/v1/namespaces": "namespaces",
         "/v1/keys": "keys",
         "/v1/audit": "audit",
         "/v1/entries": "entries",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.api.schemas.fields import Instant
 from app.api.schemas.page import Page, PageQuery
+from app.domain.gates import told_gate
 from app.domain.run import Run, State, Trigger
 
 
@@ -68,6 +69,8 @@ class RunOut(BaseModel):
         computed: dict[str, Any] = {
             "cancel_requested": run.cancel_reason is not None,
             "lag_ms": _milliseconds(run.scheduled_for, run.started_at),
+            "waiting_for": run.waiting_for and told_gate(run.waiting_for),
+            "delayed_by": run.delayed_by and told_gate(run.delayed_by),
             "duration_ms": _milliseconds(run.started_at, run.finished_at),
         }
         return cls(**computed, **{name: getattr(run, name) for name in cls.model_fields if name not in computed})

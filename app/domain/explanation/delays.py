@@ -8,6 +8,7 @@ from app.domain.delay import NO_PLACE, host_of
 from app.domain.explanation.facts import Facts
 from app.domain.explanation.words import joined, lasting, nobody, the_run
 from app.domain.gates import CATCH_UP_RATE, job_of, key_of
+from app.domain.namespace import plain
 
 PROMPT = timedelta(seconds=1)
 """What begins within it is on time."""
@@ -48,7 +49,7 @@ def held_up(facts: Facts, by: str) -> str:
     if by == CATCH_UP_RATE:
         return "what is caught up begins at a bounded rate"
     if (key := key_of(by)) is not None:
-        return f"the limit {key} had no room"
+        return f"the limit {plain(key)} had no room"
     if (host := host_of(by)) is not None:
         return f"all places for calls to {host} were taken on the replica that claimed it"
     if by == NO_PLACE:

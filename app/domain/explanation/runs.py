@@ -11,6 +11,7 @@ from app.domain.explanation.missed import missed
 from app.domain.explanation.words import lasting, nobody, retold, the_run, times, told
 from app.domain.gates import job_of
 from app.domain.misfire import DST, EXCLUDED
+from app.domain.namespace import OVER_QUOTA
 from app.domain.policies import Delivery
 from app.domain.restored import RESTORED
 from app.domain.run import Run, State, Trigger
@@ -142,7 +143,7 @@ def _skipped(facts: Facts, run: Run) -> str:
     if reason.startswith(_OVERLAP):
         why = retold(reason.removeprefix(_OVERLAP), facts.named)
         return f"Skipped, as overlap is {facts.policies.overlap}: {why}."
-    return f"Skipped: {reason}."
+    return f"Skipped: {reason.removeprefix(OVER_QUOTA)}."
 
 
 def _late(facts: Facts, run: Run) -> Iterator[str]:
