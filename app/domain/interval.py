@@ -8,8 +8,8 @@ from itertools import islice, pairwise
 
 from app.domain.recurrence import RESOLUTION, Recurrence
 
-LOOKED_AHEAD = timedelta(days=800)
-"""Two years, so that each day of the year, and each change of the clock, has been there."""
+LOOKED_AHEAD = timedelta(days=5 * 366)
+"""Years of both lengths, with each of their days and each change of the clock."""
 LOOKED_THROUGH = 10_000
 """Occurrences: the times of a day, of which there are 8,640 at most that are 10 s apart, and the next day's first."""
 

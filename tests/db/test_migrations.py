@@ -3,18 +3,22 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from app.db import migrate
 from app.db.engine import connect
 from app.db.schema_level import Standing
 from app.db.tables import cron_jobs
+from app.domain.clock import FakeClock
 from app.service.upgrade import upgrade
+from tests.conftest import sqlite_url_of
 from tests.db.building import Ledger, opened
 from tests.db.locks import gate
 from tests.db.seed import ROWS, plant
+from tests.db.tenants import ACME, put, within
 
 TABLES = {
     "alembic_version",
@@ -168,3 +172,28 @@ def test_a_url_may_name_any_driver() -> None:
     for url in ("mariadb://h/d", "mysql://h/d", "mariadb+asyncmy://h/d", "mysql+pymysql://h/d"):
         assert (connect(url).engine.driver, connect(url).dialect) == ("asyncmy", "mariadb"), url
     assert connect("sqlite:///x.db").engine.driver == "aiosqlite"
+
+
+async def test_an_id_that_is_gone_does_not_come_again_where_jobs_are_copied(tmp_path: Path, clock: FakeClock) -> None:
+    """SQLite forgets the last id of a table that a migration makes anew."""
+    async with opened(sqlite_url_of(tmp_path / "kept.db"), clock) as ledger:
+        await asyncio.to_thread(migrate.upgrade, ledger.url)
+        first, second = [await ledger.create(name) for name in ("first", "second")]
+        await ledger.jobs.delete("second")
+        await ledger.close()
+        await asyncio.to_thread(migrate.downgrade, ledger.url, "20261130_page_key")
+        await asyncio.to_thread(migrate.upgrade, ledger.url)
+        assert (await ledger.create("third")).id == second.id + 1
+        assert (await ledger.jobs.get("first")).uid == first.uid
+
+
+async def test_the_release_before_does_not_get_jobs_of_namespaces(ledger: Ledger) -> None:
+    await put(ledger)
+    kept = await ledger.create("nightly")
+    with within(ACME):
+        await ledger.create("nightly")
+    await ledger.close()
+    await asyncio.to_thread(migrate.downgrade, ledger.url, "20261130_page_key")
+    async with ledger.database.read() as connection:
+        found = list(await connection.execute(text("SELECT id, name FROM cron_jobs")))
+    assert [(row.id, row.name) for row in found] == [(kept.id, "nightly")]

@@ -26,7 +26,7 @@ SETTINGS = {
     "skip-name-resolve": "1",
 }
 _PATH = os.pathsep.join((os.defpath, "/usr/sbin", "/usr/local/sbin"))
-_ROWS = ("alembic_version", "event_order", "scheduler_switch", "cronledger_schema")
+_ROWS = ("alembic_version", "event_order", "scheduler_switch", "cronledger_schema", "namespaces")
 """Tables in which a migrated database has rows."""
 
 
