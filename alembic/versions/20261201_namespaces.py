@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -46,6 +48,7 @@ def upgrade() -> None:
     op.create_index("idx_job_namespaces_namespace", "job_namespaces", ["namespace"])
     for table in ("api_keys", "audit_log"):
         op.add_column(table, _namespace())
+    op.create_index("idx_audit_log_namespace_id", "audit_log", ["namespace", "id"])
     if op.get_bind().dialect.name == "sqlite":
         _copy_jobs(with_namespace=True)
         return
@@ -63,6 +66,7 @@ def downgrade() -> None:
         _create_unique(OLD, ["name"])
         _drop_unique(NEW)
         op.drop_column("cron_jobs", "namespace")
+    op.drop_index("idx_audit_log_namespace_id", "audit_log")
     for table in ("audit_log", "api_keys"):
         op.execute(f"DELETE FROM {table} WHERE namespace <> 'default'")  # noqa: S608  # both are ours
         op.drop_column(table, "namespace")
@@ -71,13 +75,13 @@ def downgrade() -> None:
 
 
 def _add_default() -> None:
-    now = "CURRENT_TIMESTAMP"
-    if op.get_bind().dialect.name == "sqlite":
-        now = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
-    op.execute(
-        "INSERT INTO namespaces (name, created_at, updated_at)"
-        f" SELECT '{DEFAULT}', {now}, {now} WHERE NOT EXISTS (SELECT 1 FROM namespaces)"  # noqa: S608  # all of it is ours
-    )
+    """A step that broke off on MariaDB is done again."""
+    bind, names = op.get_bind(), sa.table("namespaces", sa.column("name"))
+    if bind.scalar(sa.select(names.c.name)) is None:
+        now = datetime.now(UTC)
+        times = [sa.column(name, UtcDateTime) for name in ("created_at", "updated_at")]
+        made = sa.table("namespaces", sa.column("name"), *times)
+        bind.execute(made.insert().values(name=DEFAULT, created_at=now, updated_at=now))
 
 
 def _create_unique(name: str, columns: list[str]) -> None:

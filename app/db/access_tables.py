@@ -42,5 +42,6 @@ audit_log = Table(
     Column("after", json_column()),
     Column("namespace", String(63), nullable=False, server_default="default"),
     Index("idx_audit_log_at", "at"),
+    Index("idx_audit_log_namespace_id", "namespace", "id"),
     sqlite_autoincrement=True,  # an id that has gone does not come again
 )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Select, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.days import days_of, in_days
@@ -19,9 +19,11 @@ from app.db.tenancy import EVERYWHERE, Tenancy
 from app.db.types import AnyRow
 from app.domain.gates import BACKFILL, CATCH_UP_RATE
 from app.domain.identity import first_id, ledger_window
+from app.domain.namespace import DEFAULT
 from app.domain.run import COUNTED, Run, State, Trigger
 
 _BATCH = 1000
+_FEW_JOBS = 100
 
 RUN_COLUMNS = [
     job_runs.c.owner.label("replica") if each.name == "replica" else job_runs.c[each.name] for each in fields(Run)
@@ -64,11 +66,14 @@ class RunRepository:
 
     async def page(self, filters: RunFilter, before: UUID | None, limit: int) -> list[Run]:
         """Newest first, since ids sort by time; `before` is the last id of the page before."""
-        query = select(*RUN_COLUMNS).where(self._tenancy.holds_job(job_runs.c.job_id))
-        query = query.order_by(job_runs.c.id.desc()).limit(limit)
+        query = _filtered(select(*RUN_COLUMNS), filters).order_by(job_runs.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(job_runs.c.id < before, job_runs.c.ledger_at < ledger_window(before)[1])
-        return [as_run(row) for row in await self._connection.execute(_filtered(query, filters))]
+        if filters.job_id is None and await self._has_few_jobs():
+            query = _job_by_job(query, self._tenancy.jobs(), limit)
+        else:
+            query = query.where(self._tenancy.holds_job(job_runs.c.job_id))
+        return [as_run(row) for row in await self._connection.execute(query)]
 
     async def add(self, values: Collection[dict[str, Any]]) -> set[UUID]:
         """See `insert_runs`; the ids of those that are new. Their days may have no partition yet, or none any more."""
@@ -98,6 +103,13 @@ class RunRepository:
         held_up = (run.job_id == job_id) & text(HELD_UP) & ~queues
         await self._write(await self._found(held_up), {"waiting_for": None})
 
+    async def _has_few_jobs(self) -> bool:
+        """So that its runs are looked for by job: one by one, those of all others would be walked over."""
+        if self._tenancy.namespace in (None, DEFAULT) or self._connection.dialect.name != "postgresql":
+            return False
+        jobs = self._tenancy.jobs().limit(_FEW_JOBS + 1).subquery()
+        return bool((await self._connection.scalar(select(func.count()).select_from(jobs)) or 0) <= _FEW_JOBS)
+
     async def _found(self, which: ColumnElement[bool]) -> list[AnyRow]:
         run = job_runs.c
         return list(await self._connection.execute(select(run.id, run.ledger_at, run.trigger).where(which)))
@@ -126,6 +138,13 @@ def _query(run_id: UUID) -> Select[*tuple[Any, ...]]:
     return select(*RUN_COLUMNS).where(
         job_runs.c.id == run_id, job_runs.c.ledger_at >= start, job_runs.c.ledger_at < end
     )
+
+
+def _job_by_job(query: Select[*tuple[Any, ...]], jobs: Select[Any], limit: int) -> Select[*tuple[Any, ...]]:
+    """The first of each job by its index, and the first of these."""
+    asked = jobs.subquery("asked")
+    each = query.where(job_runs.c.job_id == asked.c.job_id).lateral("each")
+    return select(*each.c).join_from(asked, each, true()).order_by(each.c.id.desc()).limit(limit)
 
 
 def _is(run: Run) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select, true
+from sqlalchemy import ColumnElement, Select, exists, select, true
 
 from app.db.namespace_tables import job_namespaces
 from app.domain.namespace import DEFAULT, plain, prefix, qualified
@@ -49,6 +49,10 @@ class Tenancy:
             return true()
         listed = exists().where(job_namespaces.c.job_id == job_id)
         return ~listed if self.namespace == DEFAULT else listed.where(job_namespaces.c.namespace == self.namespace)
+
+    def jobs(self) -> Select[Any]:
+        """The ids of its jobs, also of those that are deleted; not for `default`, whose are those that no row names."""
+        return select(job_namespaces.c.job_id).where(job_namespaces.c.namespace == self.namespace)
 
     def holds(self, namespace: ColumnElement[str]) -> ColumnElement[bool]:
         """Of a row that names its own."""

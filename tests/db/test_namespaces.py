@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
 
 from app.db.job_rows import JobRowSource
 from app.db.namespace_tables import job_namespaces
+from app.db.runs import RunFilter
 from app.domain.calendar import CalendarDefinition
 from app.domain.clock import FakeClock
 from app.domain.errors import (
@@ -26,6 +28,7 @@ from app.domain.exclude import InCalendar
 from app.domain.job import PersistedJob
 from app.domain.namespace import DEFAULT, Quotas
 from app.domain.policies import Policies
+from app.domain.run import State
 from app.service.explain import Asked
 from app.service.known_namespaces import FRESH_SECONDS, KnownNamespaces
 from app.service.limits import LimitService
@@ -99,6 +102,32 @@ async def test_whose_a_job_was_is_known_once_it_is_gone(ledger: Ledger) -> None:
 
 async def versions(ledger: Ledger, job: PersistedJob) -> list[int]:
     return [each.version for each in await ledger.history.versions(job.uid, None, 9)]
+
+
+@pytest.mark.parametrize("few", [0, 100])
+async def test_a_page_of_runs_is_of_one_namespace(
+    ledger: Ledger, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Whichever way they are looked for."""
+    monkeypatch.setattr("app.db.runs._FEW_JOBS", few)
+    await put(ledger)
+    mine: list[UUID] = []
+    for number in range(4):
+        with within((DEFAULT, ACME)[number % 2]):
+            await ledger.create(f"job-{number}")
+            made = [(await ledger.runs.trigger(f"job-{number}")).id for _ in range(2)]
+            mine += made if number % 2 else []
+        clock.step(SECOND)
+    with within(ACME):
+        await ledger.jobs.delete("job-1")
+        first = await ledger.runs.page(RunFilter(), None, 3)
+        rest = await ledger.runs.page(RunFilter(), first[-1].id, 3)
+        assert [run.id for run in first + rest] == sorted(mine, reverse=True)
+        canceled = await ledger.runs.page(RunFilter(state=State.CANCELED), None, 9)
+        assert {run.job_name for run in canceled} == {"job-1"}
+        assert await ledger.runs.page(RunFilter(until=NOON), None, 9) == []
+    with within(GLOBEX):
+        assert await ledger.runs.page(RunFilter(), None, 9) == []
 
 
 async def test_the_entry_map_has_each_by_its_namespace_and_name(ledger: Ledger) -> None:
