@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.api.intake import Intake
@@ -21,6 +22,30 @@ from app.target.tls import trusting
 from app.vault.sealer import read_keys
 
 _EVERY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104  # compared, not bound
+
+
+def _read_bundle(text: str) -> None:
+    if text:
+        trusting(text)
+
+
+def _read_key(text: str) -> None:
+    if text and not is_possible(text):
+        raise ValueError("it is no key: use what `cronledger keys new` prints, or 32 to 255 visible ASCII characters")
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "targets_allow": read_rules,
+    "targets_deny": read_rules,
+    "egress_proxy": read_proxy,
+    "secret_keys": read_keys,
+    "signing_keys": read_signing_keys,
+    "ca_bundle": _read_bundle,
+    "bootstrap_key": _read_key,
+    "jwt_algorithms": read_algorithms,
+    "jwt_scopes": read_scopes,
+}
+"""What each of these settings must pass, which raises ValueError."""
 
 
 class Settings(BaseSettings):
@@ -176,56 +201,10 @@ class Settings(BaseSettings):
         default="auto", description="JSON lines or for people; auto is for people on a terminal alone"
     )
 
-    @field_validator("targets_allow", "targets_deny")
+    @field_validator(*_READERS)
     @classmethod
-    def _are_rules(cls, text: str) -> str:
-        read_rules(text)
-        return text
-
-    @field_validator("egress_proxy")
-    @classmethod
-    def _is_proxy(cls, text: str) -> str:
-        read_proxy(text)
-        return text
-
-    @field_validator("secret_keys")
-    @classmethod
-    def _encrypt(cls, text: str) -> str:
-        read_keys(text)
-        return text
-
-    @field_validator("signing_keys")
-    @classmethod
-    def _sign(cls, text: str) -> str:
-        read_signing_keys(text)
-        return text
-
-    @field_validator("ca_bundle")
-    @classmethod
-    def _is_bundle(cls, text: str) -> str:
-        if text:
-            trusting(text)
-        return text
-
-    @field_validator("bootstrap_key")
-    @classmethod
-    def _is_key(cls, text: str) -> str:
-        if text and not is_possible(text):
-            raise ValueError(
-                "it is no key: use what `cronledger keys new` prints, or 32 to 255 visible ASCII characters"
-            )
-        return text
-
-    @field_validator("jwt_algorithms")
-    @classmethod
-    def _are_algorithms(cls, text: str) -> str:
-        read_algorithms(text)
-        return text
-
-    @field_validator("jwt_scopes")
-    @classmethod
-    def _are_scopes(cls, text: str) -> str:
-        read_scopes(text)
+    def _can_be_read(cls, text: str, info: ValidationInfo) -> str:
+        _READERS[str(info.field_name)](text)
         return text
 
     @model_validator(mode="after")

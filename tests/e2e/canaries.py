@@ -16,8 +16,18 @@ from app.db.engine import connect
 
 PATHS = [
     *("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"),
-    *("/v1/jobs", "/v1/calendars", "/v1/limits", "/v1/secrets", "/v1/keys", "/v1/audit", "/v1/runs", "/v1/entries"),
-    *("/v1/stats", "/v1/forecast", "/v1/backfills", "/v1/replicas", "/v1/scheduler"),
+    *(
+        "/v1/jobs",
+        "/v1/calendars",
+        "/v1/limits",
+        "/v1/secrets",
+        "/v1/keys",
+        "/v1/namespaces",
+        "/v1/audit",
+        "/v1/runs",
+        "/v1/entries",
+    ),
+    *("/v1/stats", "/v1/forecast", "/v1/backfills", "/v1/replicas", "/v1/scheduler", "/v1/namespaces"),
 ]
 OF_A_JOB = ["", "/runs", "/spans", "/versions", "/next"]
 
