@@ -7,7 +7,7 @@ from typing import Any
 from app.api import once
 from app.api.described import failing, problem_responses
 from app.api.examples import EXAMPLES
-from app.api.needs import NEEDS, PROBES
+from app.api.needs import METRICS, NEEDS, PROBES
 from app.api.problems import FieldError, Problem
 from app.api.schemas.event import EventOut, ResetOut
 from app.api.schemas.fields import ANY_JSON, NO_NUL
@@ -101,7 +101,7 @@ def _failures(operation: dict[str, Any]) -> set[int]:
     """Those that follow from what the operation reads."""
     statuses = {500}
     if operation["operationId"] in NEEDS:
-        statuses |= {401, 403}
+        statuses |= {401, 403} if operation["operationId"] == METRICS else {401, 403, 422}
     if operation["operationId"] not in PROBES:
         statuses.add(429)
     if operation["tags"] != ["Health"]:

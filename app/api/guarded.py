@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from app.api.nearby import address_of, is_nearby, network_of
 from app.api.needs import NEEDS, NOBODY_ASKED, OPERATORS, PROBES
 from app.api.rate import Buckets
 from app.domain.access import Caller, Scope
 from app.domain.acting import Actor, acting
-from app.domain.errors import Forbidden, IdentityUnavailable, StoreUnavailable, TooManyRequests, Unauthenticated
+from app.domain.errors import (
+    Forbidden,
+    IdentityUnavailable,
+    InvalidInput,
+    StoreUnavailable,
+    TooManyRequests,
+    Unauthenticated,
+)
 from app.domain.namespace import DEFAULT
 from app.service.access import SEND, AccessService, check
 
@@ -33,13 +42,14 @@ class Guarded(APIRoute):
             return handle
         if operation in NOBODY_ASKED:
             return _limited(handle)
-        scope = NEEDS[operation]
+        scope, known = NEEDS[operation], self._known_query()
 
         async def guarded(request: Request) -> Response:
             if operation in request.app.state.open_operations:
                 return await _limited(handle)(request)
             request.state.caller = caller = await _admitted(request, scope)
             with acting(_actor(request, caller, await _entered(request, caller, operation))):
+                _check_query(request, known)
                 return await handle(request)
 
         return guarded
@@ -47,6 +57,30 @@ class Guarded(APIRoute):
     def handler(self) -> Handler:
         """What is done once the caller may do it."""
         return super().get_route_handler()
+
+    def _known_query(self) -> set[str] | None:
+        """None where a model says which parameters there are, and refuses others."""
+        asked = dict(_query_of(self.dependant))
+        return None if any(map(_is_model, asked.values())) else set(asked)
+
+
+def _check_query(request: Request, known: set[str] | None) -> None:
+    """A `?dryrun=true` must not carry out what was to be rehearsed. Raises InvalidInput."""
+    for name in request.query_params if known is not None else ():
+        if name not in (known or ()):
+            remedy = f"Use {', '.join(sorted(known))}, or none." if known else "Leave it out."
+            raise InvalidInput(f"{name}: there is no such parameter here.", field=name, remedy=remedy)
+
+
+def _query_of(dependant: Dependant) -> Iterator[tuple[str, object]]:
+    """Names and kinds of the parameters, also of what it depends on."""
+    yield from ((each.alias, each.field_info.annotation) for each in dependant.query_params)
+    for other in dependant.dependencies:
+        yield from _query_of(other)
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def caller_of(request: Request) -> Caller | None:
@@ -129,10 +163,12 @@ def _take(buckets: Buckets, who: str, may: str, rate: float | None = None) -> No
 
 def _bearer(request: Request) -> str | None:
     """RFC 6750, 2.1. Raises Unauthenticated for another scheme."""
-    told = request.headers.get("Authorization")
-    if told is None:
+    told = request.headers.getlist("Authorization")
+    if not told:
         return None
-    scheme, _, key = told.partition(" ")
+    if len(told) > 1:
+        raise Unauthenticated("There are several Authorization headers.", remedy=SEND)
+    scheme, _, key = told[0].partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated("Authorization is not of the scheme Bearer.", remedy=SEND)
     return key.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -60,6 +61,10 @@ class JobDefinition:
     dst_gap: DstGap = DstGap.AFTER
     dst_overlap: DstOverlap = DstOverlap.FIRST
     policies: Policies = field(default_factory=Policies)
+
+    def is_same(self, other: JobDefinition) -> bool:
+        """Whether the owner decided the same. In Python `true` equals 1, and is another body."""
+        return self == other and json.dumps(self.body, sort_keys=True) == json.dumps(other.body, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

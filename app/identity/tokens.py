@@ -52,7 +52,10 @@ class TokenReader:
     async def _claims(self, told: str) -> dict[str, Any]:
         if len(told) > _LONGEST or not told.isascii():
             raise ValueError(told[:3])
-        kid = jws.extract_compact(told.encode()).headers().get("kid")
+        header = jws.extract_compact(told.encode()).headers()
+        if "crit" in header:
+            raise _refused("its header names an extension that must be understood (RFC 7515, 4.1.11)")
+        kid = header.get("kid")
         keys = await self._source.keys(kid)
         if kid is None and len(keys.keys) > 1:
             raise _refused("it does not say which key signed it")

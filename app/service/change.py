@@ -90,7 +90,7 @@ def _next_version(job: PersistedJob, definition: JobDefinition, at: datetime) ->
     set_anew = (definition.schedule, definition.starts_at) != (job.schedule, job.starts_at)
     anchor = anchor_for(definition, at) if set_anew else job.anchor
     recurrence = Recurrence.of(definition, anchor)
-    paused = replace(job.definition(), enabled=False) == definition
+    paused = definition.is_same(replace(job.definition(), enabled=False))
     if not paused and (job.problem is not None or recurrence != Recurrence.of(job, job.anchor)):
         require_future(recurrence, at)
     ours = {name: getattr(definition, name) for name in JobDefinition.__dataclass_fields__}

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from time import monotonic
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import icalendar
 from dateutil.rrule import rrulestr
+
+from app.domain.schedule import timezones
 
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 _LONGEST = 255
@@ -133,13 +136,18 @@ def _all(raw: icalendar.Component, name: str) -> list[Any]:
 
 
 def _known(at: Any, value: Any, name: str) -> Any:  # noqa: ANN401  # the library's values carry no types
-    """The library leaves out a zone that it doesn't know."""
+    """The library leaves out a zone that it doesn't know, and knows those of the machine."""
     if not isinstance(at, date):
         raise ValueError(f"{name}: is neither a day nor a time")  # noqa: TRY004  # of the file, not of the program
     zone = value.params.get("TZID")
-    if isinstance(at, datetime) and at.tzinfo is None and zone:
+    if isinstance(at, datetime) and zone and not _is_listed(at.tzinfo):
         raise ValueError(f"{name}: there is no time zone '{zone[:64]}' in the tz database")
     return at
+
+
+def _is_listed(zone: tzinfo | None) -> bool:
+    """Also one that the file itself describes."""
+    return zone is not None and (not isinstance(zone, ZoneInfo) or zone.key in timezones())
 
 
 def _local(at: date, zone: tzinfo | None) -> datetime:

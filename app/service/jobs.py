@@ -103,7 +103,7 @@ class JobService:
                 raise InvalidInput(
                     "A job keeps its name.", field="name", remedy="Create another job, and delete this one."
                 )
-            if wanted != replace(job.definition(), enabled=False):
+            if not wanted.is_same(replace(job.definition(), enabled=False)):
                 wanted = self._checked(wanted, zone_given=zone_given)
             job, queued = await self._edit(tx, job, wanted)
         self._tell(job.id, queued)
@@ -213,9 +213,9 @@ class JobService:
     async def _edit(
         self, tx: Transaction, job: PersistedJob, definition: JobDefinition
     ) -> tuple[PersistedJob, list[Queued]]:
-        resumes = definition == replace(job.definition(), enabled=True)
+        resumes = definition.is_same(replace(job.definition(), enabled=True))
         definition = definition if resumes else encrypted(definition, job, self._sealer)
-        if definition == job.definition():
+        if definition.is_same(job.definition()):
             return job, []
         known = job.policies.exclude
         await hold_calendars(tx, tuple(each for each in definition.policies.exclude if each not in known))

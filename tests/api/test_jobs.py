@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -113,6 +115,20 @@ async def test_a_put_that_changes_nothing_makes_no_version(client: AsyncClient) 
     await create(client)
     answer = await client.put("/v1/jobs/nightly", json=JOB)
     assert (answer.status_code, answer.json()["version"]) == (200, 1)
+
+
+@pytest.mark.parametrize("inside", [lambda value: value, lambda value: {"a": [value]}])
+async def test_what_python_takes_for_equal_is_another_body(client: AsyncClient, inside: Callable[[Any], Any]) -> None:
+    await create(client, body=inside(1))
+    for version, value in enumerate((True, 0, False, 1), start=2):
+        body = {"body": inside(value)}
+        for answer in (
+            await client.put("/v1/jobs/nightly", json=JOB | body),
+            await client.patch("/v1/jobs/nightly", json=body),
+            await client.get("/v1/jobs/nightly"),
+        ):
+            assert answer.json()["version"] == version
+            assert json.dumps(answer.json()["body"]) == json.dumps(inside(value))
 
 
 async def test_put_refuses_another_name_in_the_body(client: AsyncClient) -> None:

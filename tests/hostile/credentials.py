@@ -136,7 +136,7 @@ OVERRIDES: dict[str, tuple[str, str, Headers, str]] = {
     "a method that is not": ("GET", "/v1/jobs", [("X-HTTP-Method-Override", b"POST")], IN),
     "one that deletes": ("GET", "/v1/jobs/old", [("X-HTTP-Method-Override", b"DELETE")], IN),
     "in the query": ("GET", "/v1/jobs?_method=POST", [], "422 invalid-input _method"),
-    "in the query of one": ("GET", "/v1/jobs/old?_method=DELETE", [], IN),
+    "in the query of one": ("GET", "/v1/jobs/old?_method=DELETE", [], "422 invalid-input _method"),
     "deletes": ("DELETE", "/v1/jobs/old", [], LESS),
     "triggers": ("POST", "/v1/jobs/old/trigger", [], LESS),
     "keys": ("GET", "/v1/keys", [], LESS),

@@ -85,7 +85,7 @@ def of_headers(one: Key, now: float) -> Tokens:
     kids: list[Any] = ["../../../../dev/null", "/dev/null", "file:///dev/null", _EVIL, "| id", "", " ", "One", "one\0"]
     kids += ["' UNION SELECT 'a' --", "a" * 300, "\ud800", "*", None, 0, 1.5, True, [], ["one"], {}, {"kid": "one"}]
     named = {f"kid {kid!r:.30}": made(HEADER | {"kid": kid}, good, evil) for kid in kids}
-    crits: list[Any] = [["exp"], ["a"], ["alg", "a"], "exp", 1, [1], [None], [[]], {"a": 1}]
+    crits: list[Any] = [[], ["exp"], ["a"], ["alg", "a"], "exp", 1, [1], [None], [[]], {"a": 1}]
     critical = {f"crit {crit!r}": made(HEADER | {"crit": crit}, good, one) for crit in crits}
     told = {
         "the kid of another key": made(HEADER | {"kid": "rsa"}, good, one),

@@ -75,6 +75,13 @@ async def test_a_key_is_shown_in_one_place(stranger: AsyncClient) -> None:
     assert await verdict(stranger, "POST", "/v1/jobs", json=JOB | {"key": ADMIN}) == OUT
 
 
+async def test_of_two_keys_neither_counts(stranger: AsyncClient) -> None:
+    for other in (f"Bearer {ADMIN}", "Bearer x", "", "Basic dXNlcjpwYXNz"):
+        for told in ([f"Bearer {ADMIN}", other], [other, f"Bearer {ADMIN}"]):
+            headers = [("Authorization", each) for each in told]
+            assert await verdict(stranger, "GET", "/v1/jobs", headers=headers) == OUT, told
+
+
 async def test_a_key_that_was_good_once_is_none(stranger: AsyncClient, services: Services, admin: AsyncClient) -> None:
     expired = new_key()
     async with transaction(services.database) as tx:

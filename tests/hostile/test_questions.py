@@ -106,6 +106,24 @@ async def test_whether_it_is_in_earnest_is_said_plainly(client: AsyncClient) -> 
         assert await verdict(client, method, path, params={"dry_run": "true"}, json=body) == "200"
 
 
+async def test_a_question_that_a_change_does_not_know_is_not_passed_over(
+    client: AsyncClient, admin: AsyncClient
+) -> None:
+    before = await stored(admin)
+    changes: list[tuple[str, str, object]] = [
+        *WRITES,
+        ("DELETE", "/v1/jobs/old", None),
+        ("POST", "/v1/jobs/old/trigger", None),
+    ]
+    changes += [("PUT", "/v1/limits/new", {}), ("POST", "/v1/scheduler/pause", None), ("GET", "/v1/jobs/old", None)]
+    changes += [("POST", "/v1/keys", {"name": "new", "scopes": ["admin"]}), ("PUT", "/v1/namespaces/new", {})]
+    for name in ("dryrun", "dry-run", "DRY_RUN", "force", "namespace", "_method", "a\0", "access_token"):
+        for method, path, body in changes:
+            said = await verdict(client, method, path, params={name: "true"}, json=body)
+            assert said.startswith("422 invalid-input "), (method, path, name, said)
+    assert await stored(client) == before
+
+
 async def test_an_edit_that_names_no_version_is_not_made(client: AsyncClient) -> None:
     found: dict[tuple[str, ...], str] = {}
     for tag in IF_MATCHES:
