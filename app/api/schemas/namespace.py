@@ -51,12 +51,16 @@ class NamespacePut(NamespaceIn):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
-class NamespaceOut(NamespaceIn):
+class NamespaceOut(BaseModel):
     """A namespace: its quotas, and what it has of them."""
 
     name: str
+    max_jobs: int | None
     jobs: int = Field(description="How many there are in it.")
+    runs_per_day: int | None
     runs_today: int | None = Field(description="Made since midnight UTC; null while `runs_per_day` is.")
+    min_interval_seconds: float | None
+    requests_per_second: float | None
     created_at: datetime
     updated_at: datetime
 
