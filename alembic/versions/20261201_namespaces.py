@@ -58,8 +58,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Jobs of other namespaces go: the release before would run them beside those of the same name."""
+    """What is in other namespaces goes, but for the ledger: to the release before, all is in `default`."""
+    op.execute(
+        "UPDATE job_runs SET state = 'canceled', reason = 'deleted', waiting_for = NULL, finished_at = ledger_at"
+        " WHERE state = 'pending' AND job_id IN (SELECT uid FROM cron_jobs WHERE namespace <> 'default')"
+    )
     op.execute("DELETE FROM cron_jobs WHERE namespace <> 'default'")
+    op.execute("DELETE FROM calendars WHERE name LIKE '%:%'")
+    op.execute("DELETE FROM secrets WHERE name LIKE '%:%'")
+    op.execute("DELETE FROM job_secrets WHERE secret LIKE '%:%'")
+    limits = sa.table("limits", sa.column("key"))
+    theirs = limits.c.key.contains(":") & (limits.c.key != "cronledger:catch-up")
+    op.get_bind().execute(limits.delete().where(theirs))
     if op.get_bind().dialect.name == "sqlite":
         _copy_jobs(with_namespace=False)
     else:

@@ -103,7 +103,9 @@ async def is_still_admitted(request: Request, operation: str) -> bool:
 def _actor(request: Request, caller: Caller, namespace: str) -> Actor:
     """The address is that of the connection, or what a proxy that is trusted says."""
     told, is_admin = request.scope.get("request_id"), caller.may(Scope.ADMIN)
-    return Actor(caller.id, caller.name, address_of(request), told, is_admin=is_admin, namespace=namespace)
+    return Actor(
+        caller.id, caller.name, address_of(request), told, is_admin=is_admin, namespace=namespace, home=caller.namespace
+    )
 
 
 async def _entered(request: Request, caller: Caller, operation: str) -> str:

@@ -76,7 +76,7 @@ class Kind(Enum):
         "namespace-in-use",
         409,
         "The namespace is in use",
-        "There are 3 jobs, 1 secrets in the namespace billing.",
+        "The namespace billing is not empty: jobs 3, secrets 1.",
     )
     REQUEST_IN_FLIGHT = (
         "request-in-flight",

@@ -87,7 +87,7 @@ class RedisCoordinator:
                 yield change
 
     def recorded(self, run: Finished, became: State) -> None:  # noqa: ARG002  # it ran, whatever came of it
-        self._pending.ran(run.started.call.job_name, run.began_at)
+        self._pending.ran(run.started.call.job_key, run.began_at)
 
     def claimed(self, claims: Claims) -> None: ...
 

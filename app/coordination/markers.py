@@ -33,4 +33,4 @@ class Markers:
 
 def _token(replica: UUID, started: Started) -> str:
     """Of this start alone: the run's next one has another fence."""
-    return json.dumps({"job": started.call.job_name, "replica": str(replica), "fence": started.fence})
+    return json.dumps({"job": started.call.job_key, "replica": str(replica), "fence": started.fence})

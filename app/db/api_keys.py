@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -46,9 +46,9 @@ class ApiKeyRepository:
     async def lock(self, key_id: UUID) -> ApiKey | None:
         return await self._one(self._of_id(key_id).with_for_update())
 
-    async def find(self, digest: str) -> ApiKey | None:
+    async def find(self, digests: Sequence[str]) -> ApiKey | None:
         """In whichever namespace it is."""
-        return await self._one(select(api_keys).where(_key.digest == digest))
+        return await self._one(select(api_keys).where(_key.digest.in_(digests)))
 
     async def page(self, after: UUID | None, limit: int) -> list[ApiKey]:
         """Oldest first; `after` is the last id of the page before."""

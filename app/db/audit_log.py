@@ -22,6 +22,7 @@ from app.domain.masking import masked
 _BATCH = 1000
 _LARGEST = 4096
 """Bytes of one value that is told whole."""
+OPERATOR = "an operator"
 _row = audit_log.c
 _COLUMNS = [_row[each.name] for each in fields(AuditRecord)]
 
@@ -41,16 +42,21 @@ class AuditLogRepository:
     ) -> None:
         """That the actor did this to what was `before`: dataclasses or mappings, whose credentials are masked.
 
-        Nothing where there is no actor: what the scheduler does stands in the ledger.
+        Nothing where there is no actor: what the scheduler does stands in the ledger. Of a guest the namespace is told
+        that it was one, and where the guest comes from is told who.
         """
         actor = current_actor()
         if actor is None:
             return
-        told = {"action": action, "subject": subject, "subject_id": None if subject_id is None else str(subject_id)}
-        told |= {"actor_id": actor.id, "actor": actor.name, "address": actor.address, "request_id": actor.request_id}
-        told |= {"namespace": actor.namespace}
-        values = told | {"before": _told(before), "after": _told(after), "at": self._now}
-        await self._connection.execute(insert(audit_log).values(values))
+        told: dict[str, Any] = {"action": action, "subject": subject}
+        told |= {"subject_id": None if subject_id is None else str(subject_id)}
+        told |= {"before": _told(before), "after": _told(after), "request_id": actor.request_id, "at": self._now}
+        who = {"actor_id": actor.id, "actor": actor.name, "address": actor.address}
+        if actor.is_guest:
+            away = {"namespace": actor.home, "subject": f"{actor.namespace}/{subject}"}
+            await self._connection.execute(insert(audit_log).values(told | who | away))
+            who = {"actor_id": None, "actor": OPERATOR, "address": None}
+        await self._connection.execute(insert(audit_log).values(told | who | {"namespace": actor.namespace}))
 
     async def page(self, filters: AuditFilter, before: int | None, limit: int) -> list[AuditRecord]:
         """Newest first; `before` is the last id of the page before."""

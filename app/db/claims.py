@@ -80,7 +80,7 @@ class ClaimTransaction:
                 for candidate in candidates:
                     _judge(claims, candidate, locked, seen)
                 if claims.won:
-                    async with daily_quotas(connection, [locked[each.job.id] for each in claims.won]) as allowances:
+                    async with daily_quotas(connection, claims, locked) as allowances:
                         runs = claimed_runs(claims, locked, allowances)
                         gates = await read_gates(connection, [run.asking for run in runs if run.asking], done=done)
                         values, ends = decide(runs, gates, claims, slots, replica)

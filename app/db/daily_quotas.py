@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from sqlalchemy import Label, select
@@ -12,6 +12,7 @@ from app.db.namespace_tables import namespaces
 from app.db.namespaces import NamespaceRepository, day_of
 from app.db.tables import cron_jobs
 from app.db.types import AnyRow
+from app.domain.claim import Claims
 from app.domain.namespace import Allowance
 
 _space = namespaces.c
@@ -24,13 +25,22 @@ def has_daily_quota() -> Label[bool]:
 
 
 @asynccontextmanager
-async def daily_quotas(connection: AsyncConnection, jobs: Collection[AnyRow]) -> AsyncIterator[dict[str, Allowance]]:
-    """What each namespace may still make, for whoever takes of it meanwhile. The jobs must be locked."""
+async def daily_quotas(
+    connection: AsyncConnection, claims: Claims, locked: Mapping[int, AnyRow]
+) -> AsyncIterator[dict[str, Allowance]]:
+    """What each namespace may still make, for whoever takes of it meanwhile. The jobs that were won must be locked.
+
+    Those of a namespace in which somebody else counts are busy, and not waited for: nor do those of others wait.
+    """
+    jobs = [locked[each.job.id] for each in claims.won]
     names = {job.namespace for job in jobs if job.has_daily_quota}
     if not names:
         yield {}
         return
     repository, today = NamespaceRepository(connection), day_of(max(job.now for job in jobs))
-    allowances = await repository.allowances(names, today)
+    allowances = await repository.allowances(names, today, wait=False)
+    counted_elsewhere = {job.id for job in jobs if job.has_daily_quota and job.namespace not in allowances}
+    claims.busy += [each for each in claims.won if each.job.id in counted_elsewhere]
+    claims.won = [each for each in claims.won if each.job.id not in counted_elsewhere]
     yield allowances
-    await repository.spend(allowances, today)
+    await repository.spend(allowances)

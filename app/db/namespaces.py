@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.access_tables import api_keys
 from app.db.namespace_tables import namespaces
+from app.db.schema_level import LEVEL, cronledger_schema
 from app.db.secret_tables import secrets
 from app.db.tables import calendars, cron_jobs, limits
 from app.db.tenancy import Tenancy
@@ -24,7 +25,10 @@ _QUOTAS = [each.name for each in fields(Quotas)]
 
 
 class NamespaceRepository:
-    """Locks come after all others: whoever counts against a quota has locked the jobs before."""
+    """Locks come after all others: whoever counts against a quota has locked the jobs before.
+
+    Who counts, and who makes something, don't wait for each other; who deletes the namespace waits for both.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -35,7 +39,11 @@ class NamespaceRepository:
 
     async def hold(self, name: str) -> Quotas | None:
         """The same, as it stays until the transaction ends."""
-        return await self._quotas(_there(name).with_for_update(read=True))
+        return await self._quotas(_there(name).with_for_update(read=True, key_share=True))
+
+    async def count_in(self, name: str) -> Quotas | None:
+        """The same, for one after the other of those who count."""
+        return await self._quotas(_there(name).with_for_update(key_share=True))
 
     async def lock(self, name: str) -> Quotas | None:
         return await self._quotas(_there(name).with_for_update())
@@ -52,7 +60,11 @@ class NamespaceRepository:
     async def add(self, name: str, quotas: Quotas, at: datetime) -> bool:
         """Say whether it is new; one that was deleted is not, either."""
         values = asdict(quotas) | {"name": name, "created_at": at, "updated_at": at}
-        return await insert_unless_there(self._connection, namespaces, "name", values)
+        if not await insert_unless_there(self._connection, namespaces, "name", values):
+            return False
+        needs = cronledger_schema.c.needs
+        await self._connection.execute(update(cronledger_schema).where(needs < LEVEL).values(needs=LEVEL))
+        return True
 
     async def write(self, name: str, quotas: Quotas, at: datetime) -> None:
         await self._connection.execute(
@@ -79,19 +91,22 @@ class NamespaceRepository:
             "API keys that hold": (key.namespace == name) & holds,
         }
         counts = {kind: await self._connection.scalar(select(func.count()).where(it)) for kind, it in kinds.items()}
-        return [f"{count} {kind}" for kind, count in counts.items() if count]
+        return [f"{kind} {count}" for kind, count in counts.items() if count]
 
-    async def allowances(self, names: Iterable[str], today: date) -> dict[str, Allowance]:
-        """Of those that have a quota of runs; they stay locked until the transaction ends."""
+    async def allowances(self, names: Iterable[str], today: date, *, wait: bool = True) -> dict[str, Allowance]:
+        """Of those that have a quota of runs; they stay locked until the transaction ends.
+
+        Without `wait`, those that somebody else has locked are left out.
+        """
         query = select(_space.name, _space.runs_per_day, _space.counted_day, _space.runs_made)
         query = query.where(_space.name.in_(sorted(names)), _space.runs_per_day.is_not(None)).order_by(_space.name)
-        found = await self._connection.execute(query.with_for_update())
-        return {row.name: Allowance(row.runs_per_day, _made(row, today)) for row in found}
+        found = await self._connection.execute(query.with_for_update(key_share=True, skip_locked=not wait))
+        return {row.name: Allowance(row.runs_per_day, _made(row, today), _day(row, today)) for row in found}
 
-    async def spend(self, allowances: Mapping[str, Allowance], today: date) -> None:
+    async def spend(self, allowances: Mapping[str, Allowance]) -> None:
         for name, each in allowances.items():
             if each.taken:
-                values = {"counted_day": today, "runs_made": each.made + each.taken}
+                values = {"counted_day": each.day, "runs_made": each.made + each.taken}
                 await self._connection.execute(update(namespaces).where(_space.name == name).values(values))
 
     async def _quotas(self, query: Select[*tuple[Any, ...]]) -> Quotas | None:
@@ -122,9 +137,15 @@ def _read(row: AnyRow) -> Quotas:
     return Quotas(**{name: getattr(row, name) for name in _QUOTAS})
 
 
+def _day(row: AnyRow, today: date) -> date:
+    """That of which the count is: a clock that was set back over midnight gives no day anew."""
+    tomorrow: date = today + timedelta(days=1)
+    return tomorrow if row.counted_day == tomorrow else today
+
+
 def _made(row: AnyRow, today: date) -> int:
-    """A clock that was set back counts on: what was made later than now is of this day too."""
-    return row.runs_made if row.counted_day is not None and row.counted_day >= today else 0
+    made: int = row.runs_made if row.counted_day == _day(row, today) else 0
+    return made
 
 
 def _namespace(row: AnyRow, jobs: int, today: date) -> Namespace:

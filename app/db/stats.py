@@ -57,7 +57,7 @@ class StatsRepository:
         """A page of the jobs that there were, by id."""
         version = job_versions.c
         query = select(version.job_id).distinct().where(version.effective_from < stretch.until)
-        query = query.where(self._tenancy.holds_job(version.job_id))
+        query = query.where(self._tenancy.holds_jobs(version.job_id))
         query = query.where(version.effective_until.is_(None) | (version.effective_until >= stretch.since))
         if stretch.jobs is not None:
             query = query.where(version.job_id.in_(stretch.jobs))
@@ -139,14 +139,14 @@ class StatsRepository:
 
     def _counted(self, stretch: Stretch) -> list[ColumnElement[bool]]:
         count = due_counts.c
-        within = [count.hour >= stretch.since, count.hour < stretch.until, self._tenancy.holds_job(count.job_id)]
+        within = [count.hour >= stretch.since, count.hour < stretch.until, self._tenancy.holds_jobs(count.job_id)]
         return within if stretch.jobs is None else [count.job_id.in_(stretch.jobs), *within]
 
     def _made(self, stretch: Stretch) -> list[ColumnElement[bool]]:
         """Of single jobs by their index, which has the ids, of all by the partitions of the days."""
         run = job_runs.c
         which = [run.ledger_at >= stretch.since, run.ledger_at < stretch.until, run.trigger.in_(COUNTED)]
-        which.append(self._tenancy.holds_job(run.job_id))
+        which.append(self._tenancy.holds_jobs(run.job_id))
         if stretch.jobs is not None:
             ids = first_id(stretch.since), first_id(ledger_window(first_id(stretch.until))[1])
             which += [run.job_id.in_(stretch.jobs), run.id >= ids[0], run.id < ids[1]]

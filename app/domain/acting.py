@@ -14,7 +14,8 @@ from app.domain.namespace import DEFAULT
 class Actor:
     """`id` is that of an API key, or issuer and subject of a token; `address` is where the request came from.
 
-    `is_admin` says whether there is anything that they may not do in the namespace, which is all that they see.
+    `is_admin` says whether there is anything that they may not do in the namespace, which is all that they see. `home`
+    is where they come from.
     """
 
     id: str | None
@@ -23,6 +24,12 @@ class Actor:
     request_id: str | None = None
     is_admin: bool = False
     namespace: str = DEFAULT
+    home: str = DEFAULT
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether they act in a namespace that is not theirs."""
+        return self.namespace != self.home
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)

@@ -72,6 +72,11 @@ def digest_of(key: str) -> str:
     return sha256(key.encode()).hexdigest()
 
 
+def tenants_digest_of(key: str) -> str:
+    """Of a key outside of `default`: a release that knows no namespaces must not take it for one of `default`."""
+    return digest_of(f"namespaced {key}")
+
+
 def hint_of(key: str) -> str:
     return key[: _HINT if key.startswith(PREFIX) else _HINT_OF_OTHERS]
 

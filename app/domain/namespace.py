@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 DEFAULT = "default"
 """Where everything is of which nobody has said otherwise."""
@@ -49,6 +49,7 @@ class Allowance:
 
     runs_per_day: int
     made: int
+    day: date
     taken: int = 0
 
     @property
@@ -82,8 +83,11 @@ def entry_key(namespace: str, job: str) -> str:
 
 
 def qualified(namespace: str, name: str) -> str:
-    """By what the database knows a calendar, a limit or a secret: none of their names holds a colon."""
-    return name if namespace == DEFAULT else f"{namespace}{_SEPARATOR}{name}"
+    """By what the database knows a calendar, a limit or a secret.
+
+    None of their names holds a colon; a text that does where one is to be named, as in a job of before, is nobody's.
+    """
+    return name if namespace == DEFAULT and _SEPARATOR not in name else f"{namespace}{_SEPARATOR}{name}"
 
 
 def plain(key: str) -> str:

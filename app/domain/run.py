@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.domain.attempt import Timing
 from app.domain.auth import Auth
-from app.domain.namespace import DEFAULT
+from app.domain.namespace import DEFAULT, entry_key
 from app.domain.secret import HeaderValue
 from app.domain.success import Success
 from app.domain.tls import Tls
@@ -113,6 +113,11 @@ class Call:
     signing: tuple[str, ...] = ()
     tls: Tls = field(default_factory=Tls)
     namespace: str = DEFAULT
+
+    @property
+    def job_key(self) -> str:
+        """The job's name, unique over all namespaces."""
+        return entry_key(self.namespace, self.job_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

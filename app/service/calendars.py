@@ -22,7 +22,7 @@ from app.domain.schedule import load_zone
 from app.service.hooks import SchedulerHooks
 from app.service.ical import read_calendar
 from app.service.pauses import awake
-from app.service.quotas import hold_home
+from app.service.quotas import check_name, hold_home
 from app.service.settle import settle
 
 BATCH = 500
@@ -65,9 +65,11 @@ class CalendarService:
     async def create(self, definition: CalendarDefinition) -> PersistedCalendar:
         load_zone(definition.timezone)
         async with transaction(self._database) as tx:
-            await hold_home(tx, definition.name)
+            check_name(tx, definition.name)
             await tx.audit_log.note("calendar.create", definition.name, after=definition)
-            return await tx.calendars.add(definition, await tx.time())
+            made = await tx.calendars.add(definition, await tx.time())
+            await hold_home(tx)
+            return made
 
     async def replace(
         self, definition: CalendarDefinition, *, if_version: int | None = None

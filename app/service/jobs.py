@@ -23,7 +23,7 @@ from app.service.change import anchor_for, change, close_spans, idle_reason
 from app.service.exclusions import exclusions_of, hold_calendars
 from app.service.hooks import NoScheduler, SchedulerHooks
 from app.service.pauses import awake, pause
-from app.service.quotas import admit_change, admit_job
+from app.service.quotas import admit_change, admit_job, admit_schedule
 from app.service.rules import COMPUTED_UNDER
 from app.service.sealing import encrypted, hold_secrets, secrets_of, unmasked
 from app.service.settle import settle
@@ -190,7 +190,7 @@ class JobService:
         anchor = anchor_for(definition, at)
         recurrence = Recurrence.of(definition, anchor)
         require_future(recurrence, at)
-        await admit_job(tx, definition, recurrence, at)
+        await admit_schedule(tx, definition, recurrence, at)
         reason = idle_reason(definition, stopped=stopped)
         job = await tx.jobs.add(
             definition,
@@ -202,6 +202,7 @@ class JobService:
             created_at=at,
             updated_at=at,
         )
+        await admit_job(tx)
         await tx.secrets.carry(job.id, secrets_of(definition))
         await tx.versions.begin([job], at)
         if reason:

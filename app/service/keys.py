@@ -17,7 +17,7 @@ from app.db.engine import Database, connect
 from app.db.transaction import reading, transaction
 from app.domain.access import Scope
 from app.domain.acting import Actor, acting
-from app.domain.api_key import BITS, ApiKey, compose, digest_of, hint_of
+from app.domain.api_key import BITS, ApiKey, compose, digest_of, hint_of, tenants_digest_of
 from app.domain.clock import SystemClock
 from app.domain.errors import InvalidInput, KeyNotFound
 from app.domain.namespace import DEFAULT
@@ -42,9 +42,11 @@ class KeyService:
         async with transaction(self._database) as tx:
             now = await tx.time()
             _check_expiry(expires_at, now)
-            await hold_home(tx)
-            key = replace(key_of(told, name, scopes, now, expires_at), namespace=tx.tenancy.home)
+            key = key_of(told, name, scopes, now, expires_at)
+            if (home := tx.tenancy.home) != DEFAULT:
+                key = replace(key, namespace=home, digest=tenants_digest_of(told))
             await tx.api_keys.add(key)
+            await hold_home(tx)
             await tx.audit_log.note("key.create", name, key.id, after=_facts(key))
         self._known.forget(key.id)
         return key, told

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from app.db.engine import Database
 from app.db.transaction import reading, transaction
-from app.domain.api_key import ApiKey, digest_of, is_possible
+from app.domain.api_key import ApiKey, digest_of, is_possible, tenants_digest_of
 from app.domain.clock import Clock
+from app.domain.namespace import DEFAULT
 
 _AT_ONCE = 2
 """Looks into the database at once: made-up keys must not take the connections of the scheduler."""
@@ -36,11 +37,11 @@ class KnownKeys:
         """The key that was told, if it may be used."""
         if not is_possible(told):
             return None
-        digest = digest_of(told)
-        key = self._fresh(digest) or await self._look(digest)
-        if key is None or not compare_digest(key.digest, digest) or not key.holds(self._clock.now()):
+        digest, tenants = digest_of(told), tenants_digest_of(told)
+        key = self._fresh(digest) or await self._look(digest, tenants)
+        if key is None or not key.holds(self._clock.now()):
             return None
-        return key
+        return key if compare_digest(key.digest, digest if key.namespace == DEFAULT else tenants) else None
 
     async def none_yet(self) -> bool:
         """Whether there has never been a key."""
@@ -66,11 +67,11 @@ class KnownKeys:
     def _is_fresh(self, at: float | None) -> bool:
         return at is not None and self._clock.monotonic() - at < FRESH_SECONDS
 
-    async def _look(self, digest: str) -> ApiKey | None:
+    async def _look(self, digest: str, tenants: str) -> ApiKey | None:
         """What is read counts from before it was asked for."""
         asked, now, changes = self._clock.monotonic(), self._clock.now(), self._changes
         async with self._lookups, reading(self._database) as tx:
-            key = await tx.api_keys.find(digest)
+            key = await tx.api_keys.find((digest, tenants))
         if key is None:
             self._read.pop(digest, None)
             return None

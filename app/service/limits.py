@@ -6,7 +6,7 @@ from app.db.engine import Database
 from app.db.transaction import reading, transaction
 from app.domain.errors import LimitNotFound
 from app.domain.limit import KeyLimit
-from app.service.quotas import hold_home
+from app.service.quotas import check_name, hold_home
 
 
 class LimitService:
@@ -26,9 +26,10 @@ class LimitService:
     async def put(self, key: str, max_concurrency: int | None, rate_per_second: float | None) -> tuple[KeyLimit, bool]:
         """Create the limit or make it this; the flag says whether it is new. Runs that have started go on."""
         async with transaction(self._database) as tx:
-            await hold_home(tx, key)
+            check_name(tx, key)
             before = await tx.limits.get(key)
             new = await tx.limits.put(key, max_concurrency, rate_per_second, await tx.time())
+            await hold_home(tx)
             wanted = {"max_concurrency": max_concurrency, "rate_per_second": rate_per_second}
             await tx.audit_log.note("limit.put", key, before=_allowed(before), after=wanted)
             return _found(await tx.limits.get(key), key), new

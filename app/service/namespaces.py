@@ -69,7 +69,7 @@ class NamespaceService:
             at = await tx.time()
             if contents := await tx.namespaces.contents(name, at):
                 raise NamespaceInUse(
-                    f"In the namespace {name} there are: {', '.join(contents)}.",
+                    f"The namespace {name} is not empty: {', '.join(contents)}.",
                     remedy="Delete them first, and revoke its API keys.",
                 )
             await tx.namespaces.end(name, at)

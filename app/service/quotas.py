@@ -11,6 +11,7 @@ from app.db.insert_runs import skipped
 from app.db.namespaces import day_of
 from app.db.transaction import Transaction
 from app.domain.errors import InvalidInput, NamespaceNotFound, QuotaExceeded
+from app.domain.instants import rfc3339
 from app.domain.interval import closer_than
 from app.domain.job import JobDefinition, PersistedJob
 from app.domain.namespace import DEFAULT, Quotas, is_too_long
@@ -20,32 +21,41 @@ from app.domain.run import State
 ASK = "Have an administrator of the service raise the quota"
 
 
-async def hold_home(tx: Transaction, *names: str) -> Quotas:
-    """What the namespace may have, in which something of this name is to be made; it is there until that is committed.
+async def hold_home(tx: Transaction) -> None:
+    """The namespace, in which something was made, is there until that is committed.
 
-    Raises NamespaceNotFound, and InvalidInput for a name that is too long for it.
+    Comes after all other locks. Raises NamespaceNotFound.
     """
-    home = tx.tenancy.home
-    if is_too_long(home, names):
+    if (home := tx.tenancy.home) != DEFAULT:
+        require(await tx.namespaces.hold(home), home)
+
+
+def check_name(tx: Transaction, name: str) -> None:
+    """Raises InvalidInput for one that is too long for the namespace."""
+    if is_too_long(tx.tenancy.home, [name]):
         raise InvalidInput(
-            f"The name is too long for the namespace {home}.", field="name", remedy="Use one of 190 characters at most."
+            f"The name is too long for the namespace {tx.tenancy.home}.",
+            field="name",
+            remedy="Use one of 190 characters at most.",
         )
-    found = await (tx.namespaces.quotas(home) if home == DEFAULT else tx.namespaces.hold(home))
-    return require(found, home)
 
 
-async def admit_job(tx: Transaction, definition: JobDefinition, recurrence: Recurrence, at: datetime) -> None:
-    """Raises QuotaExceeded, NamespaceNotFound. Comes after all other locks."""
+async def admit_schedule(tx: Transaction, definition: JobDefinition, recurrence: Recurrence, at: datetime) -> None:
+    """Before the job is made. Raises QuotaExceeded, NamespaceNotFound, InvalidInput."""
     home = tx.tenancy.home
     _check_names(home, definition)
+    await _check_interval(require(await tx.namespaces.quotas(home), home), recurrence, at)
+
+
+async def admit_job(tx: Transaction) -> None:
+    """One that was made. Comes after all other locks. Raises QuotaExceeded, NamespaceNotFound."""
+    home = tx.tenancy.home
     quotas = require(await tx.namespaces.quotas(home), home)
-    await _check_interval(quotas, recurrence, at)
     if quotas.max_jobs is None:
-        if home != DEFAULT:
-            await hold_home(tx)
+        await hold_home(tx)
         return
-    quotas = require(await tx.namespaces.lock(home), home)
-    if quotas.max_jobs is not None and await tx.namespaces.jobs(home) >= quotas.max_jobs:
+    quotas = require(await tx.namespaces.count_in(home), home)
+    if quotas.max_jobs is not None and await tx.namespaces.jobs(home) > quotas.max_jobs:
         raise QuotaExceeded(
             f"The namespace has {quotas.max_jobs} jobs, which is all that it may have.",
             remedy=f"Delete one that is not needed. {ASK}, if it needs more.",
@@ -73,7 +83,7 @@ async def admit_runs(tx: Transaction, job: PersistedJob, count: int, at: datetim
             remedy=f"Try again after midnight UTC. {ASK}, if it needs more.",
         )
     allowance.taken = count
-    await tx.namespaces.spend(allowances, day_of(at))
+    await tx.namespaces.spend(allowances)
 
 
 async def count_runs(tx: Transaction, rows: Iterable[tuple[PersistedJob, dict[str, Any]]], at: datetime) -> None:
@@ -83,7 +93,7 @@ async def count_runs(tx: Transaction, rows: Iterable[tuple[PersistedJob, dict[st
     for job, values in rows:
         if values["state"] is State.PENDING and (allowance := allowances.get(job.namespace)) is not None:
             values.update({} if allowance.take() else skipped(allowance))
-    await tx.namespaces.spend(allowances, day_of(at))
+    await tx.namespaces.spend(allowances)
 
 
 def require(quotas: Quotas | None, namespace: str) -> Quotas:
@@ -101,8 +111,8 @@ async def _check_interval(quotas: Quotas, recurrence: Recurrence, at: datetime) 
     pair = await to_thread(closer_than, seconds, recurrence, at)
     if pair is not None:
         raise QuotaExceeded(
-            f"It would be due at {pair[0]:%Y-%m-%dT%H:%M:%SZ} and {(pair[1] - pair[0]).total_seconds():g} s after that;"
-            f" in this namespace {seconds:g} s must lie between.",
+            f"It would be due at {rfc3339(pair[0])} and {(pair[1] - pair[0]).total_seconds():.15g} s after that;"
+            f" in this namespace {seconds:.15g} s must lie between.",
             field="schedule",
             remedy=f"Use a schedule that is due less often. {ASK}, if it needs more.",
         )

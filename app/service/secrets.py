@@ -15,7 +15,7 @@ from app.domain.errors import NameTaken, SecretInUse, SecretNotFound
 from app.domain.namespace import DEFAULT
 from app.domain.secret import Secret
 from app.service.known_secrets import KnownSecrets
-from app.service.quotas import hold_home
+from app.service.quotas import check_name, hold_home
 from app.service.rotation import Rotated, Rotation
 from app.vault.sealer import Sealer
 
@@ -50,8 +50,9 @@ class SecretService:
     async def create(self, name: str, value: str) -> Secret:
         token = self.sealer.seal(value, field="value")
         async with transaction(self._database) as tx:
-            await hold_home(tx, name)
+            check_name(tx, name)
             await tx.secrets.add(name, token, await tx.time())
+            await hold_home(tx)
             await tx.audit_log.note("secret.create", name)
             made = _found(await tx.secrets.get(name), name)
         self.known.forget(tx.tenancy.key(name))

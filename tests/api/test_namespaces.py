@@ -54,7 +54,7 @@ async def test_one_is_made_read_given_quotas_and_deleted(admin: AsyncClient) -> 
     assert (read["jobs"], read["runs_today"]) == (1, 1)
     assert [each["name"] for each in (await admin.get("/v1/namespaces")).json()["items"]] == ["acme", "default"]
     said = problem(await admin.delete("/v1/namespaces/acme"), 409, "namespace-in-use")
-    assert said["detail"] == "In the namespace acme there are: 1 jobs."
+    assert said["detail"] == "The namespace acme is not empty: jobs 1."
     assert (await admin.delete("/v1/jobs/nightly", headers=IN_ACME)).status_code == 204
     assert (await admin.delete("/v1/namespaces/acme")).status_code == 204
     problem(await admin.get("/v1/namespaces/acme"), 404, "namespace-not-found")
@@ -75,6 +75,7 @@ async def test_they_are_read_in_pages(admin: AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [(name, bad) for name in NONE for bad in BAD]
+    + [("requests_per_second", 5e-324)]
     + [(name, 0) for name in ("min_interval_seconds", "requests_per_second")]
     + [("max_jobs", 1.5), ("runs_per_day", 10**10), ("min_interval_seconds", 1e9), ("more", 1)],
 )
@@ -170,10 +171,21 @@ async def test_what_was_done_in_one_stands_in_its_audit_log(admin: AsyncClient) 
     await admin.put("/v1/namespaces/acme", json=SOME)
     await admin.post("/v1/jobs", json=JOB, headers=IN_ACME)
     own = (await admin.get("/v1/audit")).json()["items"]
-    assert [each["action"] for each in own] == ["namespace.put", "key.create"]
-    assert own[0]["after"] == SOME
-    theirs = (await admin.get("/v1/audit", headers=IN_ACME)).json()["items"]
-    assert [(each["action"], each["actor"]) for each in theirs] == [("job.create", "bootstrap")]
+    assert [(each["action"], each["subject"]) for each in own] == [
+        ("job.create", "acme/nightly"),
+        ("namespace.put", "acme"),
+        ("key.create", "bootstrap"),
+    ]
+    assert own[1]["after"] == SOME
+    [theirs] = (await admin.get("/v1/audit", headers=IN_ACME)).json()["items"]
+    assert (theirs["action"], theirs["subject"]) == ("job.create", "nightly")
+    assert (theirs["actor"], theirs["actor_id"], theirs["address"]) == ("an operator", None, None)
+    assert theirs["request_id"] == own[0]["request_id"]
+    assert (own[0]["actor"], own[0]["address"]) == ("bootstrap", "127.0.0.1")
+    its = await key_in(admin, "acme")
+    await admin.delete("/v1/jobs/nightly", headers=its)
+    [newest, *_] = (await admin.get("/v1/audit", headers=its)).json()["items"]
+    assert (newest["action"], newest["actor"], newest["address"]) == ("job.delete", "ci", "127.0.0.1")
 
 
 async def test_what_concerns_all_is_for_default(services: Services, admin: AsyncClient) -> None:

@@ -17,7 +17,7 @@ ACME, GLOBEX = "acme", "globex"
 
 
 def within(namespace: str) -> AbstractContextManager[None]:
-    return acting(Actor(None, "somebody", is_admin=True, namespace=namespace))
+    return acting(Actor(None, "somebody", is_admin=True, namespace=namespace, home=namespace))
 
 
 def namespaces_of(ledger: Ledger, clock: FakeClock) -> NamespaceService:

@@ -210,7 +210,7 @@ async def test_one_with_something_in_it_is_not_deleted(ledger: Ledger, clock: Fa
             await ledger.calendars.create(CalendarDefinition(name="holidays"))
         else:
             await limits.put("warehouse", 1, None)
-    with pytest.raises(NamespaceInUse, match=f"1 {kind}s"):
+    with pytest.raises(NamespaceInUse, match=f"{kind}s 1"):
         await namespaces_of(ledger, clock).delete(ACME)
 
 

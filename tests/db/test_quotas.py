@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,10 +17,11 @@ from app.domain.job import PersistedJob
 from app.domain.namespace import DEFAULT
 from app.domain.policies import Misfire, MisfirePolicy, Overlap, Policies
 from app.service.explain import Asked
-from tests.db.building import MINUTE, NOON, Ledger, ended, every_instant_is_accounted_for, minutes, states
+from app.service.quotas import hold_home
+from tests.db.building import MINUTE, NOON, OTHER, Ledger, ended, every_instant_is_accounted_for, minutes, states
 from tests.db.leaving_out import HOLIDAYS, TODAY, TOMORROW, calendar, leaving_out
-from tests.db.locks import gate
-from tests.db.tenants import ACME, namespaces_of, put, within
+from tests.db.locks import BOUND, gate
+from tests.db.tenants import ACME, in_acme, namespaces_of, put, within
 
 HOUR = timedelta(hours=1)
 FULL = "quota: the namespace has made its 2 runs of the day"
@@ -50,7 +52,7 @@ async def test_so_many_jobs_at_once(ledger: Ledger) -> None:
         with pytest.raises(QuotaExceeded, match="has 1 jobs"):
             await ledger.create("b")
         with pytest.raises(QuotaExceeded):
-            await ledger.jobs.rehearsal().create((await ledger.jobs.get("a")).definition())
+            await ledger.jobs.rehearsal().create(replace((await ledger.jobs.get("a")).definition(), name="b"))
         await ledger.patch("a", description="changed")
         await ledger.jobs.delete("a")
         await ledger.create("b")
@@ -226,17 +228,32 @@ async def test_a_clock_that_is_set_back_gives_no_day_anew(ledger: Ledger, clock:
             await ledger.runs.trigger("job")
 
 
-async def test_claims_of_two_replicas_count_together(contended: Ledger, rival: Ledger, clock: FakeClock) -> None:
+async def test_claims_of_two_replicas_count_together(ledger: Ledger, rival: Ledger, clock: FakeClock) -> None:
+    await put(ledger, runs_per_day=1)
+    jobs = [await create(ledger, name) for name in ("a", "b")]
+    clock.step(MINUTE)
+    assert len((await ledger.claim(clock.now(), jobs[0])).started) == 1
+    assert (await rival.claim(clock.now(), jobs[1], replica=OTHER)).started == []
+    assert states([await ledger.run_of(job) for job in jobs]) == ["running", "skipped"]
+
+
+async def test_where_somebody_counts_nobody_else_waits(contended: Ledger, clock: FakeClock) -> None:
+    """Those who claim jobs of the namespace come again, and those who claim others go on."""
     await put(contended, runs_per_day=1)
-    jobs = [await create(contended, name) for name in ("a", "b")]
+    theirs, others = await create(contended), await contended.create()
     clock.step(MINUTE)
     async with gate(contended.url, "SELECT 1 FROM namespaces WHERE name = 'acme' FOR UPDATE") as held:
-        both = [
-            asyncio.create_task(ledger.claim(clock.now(), job))
-            for ledger, job in zip((contended, rival), jobs, strict=True)
-        ]
-        await held.until_waiting(2)
+        claims = await asyncio.wait_for(contended.claim(clock.now(), theirs, others), BOUND)
+        assert [[each.job.id for each in some] for some in (claims.won, claims.busy)] == [[others.id], [theirs.id]]
         await held.open()
-        claims = await asyncio.gather(*both)
-    assert sorted(len(each.started) for each in claims) == [0, 1]
-    assert sorted(states([await contended.run_of(job) for job in jobs])) == ["running", "skipped"]
+    assert await contended.runs_of(theirs) == []
+    assert len((await contended.claim(clock.now(), theirs)).started) == 1
+
+
+async def test_who_makes_something_keeps_no_claim_waiting(postgres: Ledger, clock: FakeClock) -> None:
+    await put(postgres, runs_per_day=1)
+    job = await create(postgres)
+    clock.step(MINUTE)
+    async with in_acme(postgres) as tx:
+        await hold_home(tx)
+        assert len((await postgres.claim(clock.now(), job)).started) == 1

@@ -78,7 +78,7 @@ async def test_the_command_line_makes_lists_and_deletes(database_url: str, repli
     assert await cronledger(database_url, "keys", "list") == ""
     listed = await cronledger(database_url, "keys", "list", "--namespace", "acme")
     said = await cronledger(database_url, "namespaces", "delete", "acme", status=1)
-    assert said.startswith("In the namespace acme there are: 1 API keys that hold.")
+    assert said.startswith("The namespace acme is not empty: API keys that hold 1.")
     key_id = listed.split()[0]
     assert "There is no API key" in await cronledger(database_url, "keys", "revoke", key_id, status=1)
     await cronledger(database_url, "keys", "revoke", key_id, "--namespace", "acme")

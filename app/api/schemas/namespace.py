@@ -22,7 +22,7 @@ EXAMPLE: dict[str, Any] = {
 _Jobs = Annotated[int, Field(ge=0, le=10_000_000, strict=True), WHOLE]
 _Interval = Annotated[float, Field(gt=0, le=31_622_400, strict=True, allow_inf_nan=False)]
 _Runs = Annotated[int, Field(ge=0, le=1_000_000_000, strict=True), WHOLE]
-_Rate = Annotated[float, Field(gt=0, le=1_000_000, strict=True, allow_inf_nan=False)]
+_Rate = Annotated[float, Field(ge=0.001, le=1_000_000, strict=True, allow_inf_nan=False)]
 
 
 class NamespaceIn(BaseModel):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from app.domain.gates import CATCH_UP_RATE, limit_gate, told_gate
 from app.domain.namespace import DEFAULT, Allowance, entry_key, is_name, plain, qualified
+
+TODAY = date(2027, 3, 1)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,7 @@ def test_a_name_is_qualified_and_plain_again() -> None:
     assert qualified(DEFAULT, "db/main") == plain("db/main") == "db/main"
     assert qualified("acme", "db/main") == "acme:db/main"
     assert plain("acme:db/main") == "db/main"
+    assert qualified(DEFAULT, "acme:db/main") == "default:acme:db/main", "what is another's is not found by its key"
 
 
 def test_an_owner_is_told_the_name_of_a_limit() -> None:
@@ -45,7 +50,7 @@ def test_no_names(name: str) -> None:
 
 
 def test_a_day_has_so_many_runs() -> None:
-    allowance = Allowance(3, 1)
+    allowance = Allowance(3, 1, TODAY)
     assert [allowance.take() for _ in range(3)] == [True, True, False]
     assert (allowance.left, allowance.taken) == (0, 2)
-    assert not Allowance(3, 5).take(), "a quota that was lowered"
+    assert not Allowance(3, 5, TODAY).take(), "a quota that was lowered"
