@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from app.domain.claim import Finished, Started
+from app.domain.namespace import DEFAULT
 from app.domain.run import Call, Outcome, Trigger
 
 AT = datetime(2027, 1, 1, tzinfo=UTC)
 ME, OTHER = UUID(int=0xA), UUID(int=0xB)
 
 
-def started(job: str = "job", fence: int = 1, run: UUID | None = None) -> Started:
+def started(job: str = "job", fence: int = 1, run: UUID | None = None, namespace: str = DEFAULT) -> Started:
     call = Call(
         run_id=run or uuid4(),
         job_id=UUID(int=2),
@@ -26,9 +27,12 @@ def started(job: str = "job", fence: int = 1, run: UUID | None = None) -> Starte
         headers={},
         body=None,
         timeout_seconds=30,
+        namespace=namespace,
     )
     return Started(call, AT, fence, "example.com:80", AT)
 
 
-def finished(job: str, began: datetime) -> Finished:
-    return Finished(started(job), Outcome(error=None, status_code=200), began, began + timedelta(seconds=1))
+def finished(job: str, began: datetime, namespace: str = DEFAULT) -> Finished:
+    return Finished(
+        started(job, namespace=namespace), Outcome(error=None, status_code=200), began, began + timedelta(seconds=1)
+    )

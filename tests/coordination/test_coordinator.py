@@ -113,6 +113,8 @@ async def test_the_last_run_of_a_job_is_remembered(shared_redis: RedisProcess, c
     async with rig(shared_redis.url, names) as one:
         for seconds in (1, 2, 0):
             one.coordinator.recorded(finished("job", AT + timedelta(seconds=seconds)), State.SUCCEEDED)
+        one.coordinator.recorded(finished("job", AT, "acme"), State.SUCCEEDED)
+    assert await client.get(names.last_run("acme/job")) == AT.isoformat(timespec="microseconds")
     assert await client.get(names.last_run("job")) == (AT + timedelta(seconds=2)).isoformat(timespec="microseconds")
 
 
