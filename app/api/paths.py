@@ -41,35 +41,40 @@ register_url_convertor("segment", Segment())
 
 
 def job_path(request: Request, name: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/jobs/{quote(name, safe='')}"
+    return _path(request, "jobs", name)
 
 
 def calendar_path(request: Request, name: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/calendars/{quote(name, safe='')}"
+    return _path(request, "calendars", name)
 
 
 def limit_path(request: Request, key: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/limits/{quote(key, safe='')}"
+    return _path(request, "limits", key)
 
 
 def backfill_path(request: Request, backfill_id: UUID) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/backfills/{backfill_id}"
+    return _path(request, "backfills", backfill_id)
 
 
 def key_path(request: Request, key_id: UUID) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/keys/{key_id}"
+    return _path(request, "keys", key_id)
 
 
 def secret_path(request: Request, name: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/secrets/{quote(name, safe='')}"
+    return _path(request, "secrets", name)
 
 
 def namespace_path(request: Request, name: str) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/namespaces/{quote(name, safe='')}"
+    return _path(request, "namespaces", name)
 
 
 def run_path(request: Request, run_id: UUID) -> str:
-    return f"{request.scope.get('root_path', '')}/v1/runs/{run_id}"
+    return _path(request, "runs", run_id)
+
+
+def _path(request: Request, kind: str, name: str | UUID) -> str:
+    """Below whatever a proxy has put before it."""
+    return f"{request.scope.get('root_path', '')}/v1/{kind}/{quote(str(name), safe='')}"
 
 
 def _canonical(raw: bytes) -> str:

@@ -18,7 +18,7 @@ from app.db.tables import calendars, cron_jobs, limits
 from app.db.tenancy import Tenancy
 from app.db.types import AnyRow
 from app.db.upserts import insert_unless_there
-from app.domain.namespace import Allowance, Namespace, Quotas
+from app.domain.namespace import DEFAULT, Allowance, Namespace, Quotas
 
 _space = namespaces.c
 _QUOTAS = [each.name for each in fields(Quotas)]
@@ -35,18 +35,18 @@ class NamespaceRepository:
 
     async def quotas(self, name: str) -> Quotas | None:
         """None where there is no such namespace, or no more."""
-        return await self._quotas(_there(name))
+        return await self._quotas(name, _there(name))
 
     async def hold(self, name: str) -> Quotas | None:
         """The same, as it stays until the transaction ends."""
-        return await self._quotas(_there(name).with_for_update(read=True, key_share=True))
+        return await self._quotas(name, _there(name).with_for_update(read=True, key_share=True))
 
     async def count_in(self, name: str) -> Quotas | None:
         """The same, for one after the other of those who count."""
-        return await self._quotas(_there(name).with_for_update(key_share=True))
+        return await self._quotas(name, _there(name).with_for_update(key_share=True))
 
     async def lock(self, name: str) -> Quotas | None:
-        return await self._quotas(_there(name).with_for_update())
+        return await self._quotas(name, _there(name).with_for_update())
 
     async def get(self, name: str, today: date) -> Namespace | None:
         found = await self._told(_there(name), today)
@@ -109,9 +109,12 @@ class NamespaceRepository:
                 values = {"counted_day": each.day, "runs_made": each.made + each.taken}
                 await self._connection.execute(update(namespaces).where(_space.name == name).values(values))
 
-    async def _quotas(self, query: Select[*tuple[Any, ...]]) -> Quotas | None:
+    async def _quotas(self, name: str, query: Select[*tuple[Any, ...]]) -> Quotas | None:
+        """`default` is there in any case."""
         row = (await self._connection.execute(query)).first()
-        return None if row is None else _read(row)
+        if row is None:
+            return Quotas() if name == DEFAULT else None
+        return _read(row)
 
     async def _told(self, query: Select[*tuple[Any, ...]], today: date) -> list[Namespace]:
         found = list(await self._connection.execute(query))

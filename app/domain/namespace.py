@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -95,9 +94,9 @@ def plain(key: str) -> str:
     return key.rpartition(_SEPARATOR)[2]
 
 
-def is_too_long(namespace: str, names: Collection[str]) -> bool:
-    """Whether one of them can't be kept, qualified."""
-    return any(len(qualified(namespace, name)) > _LONGEST for name in names)
+def is_too_long(namespace: str, name: str) -> bool:
+    """Whether it can't be kept, qualified."""
+    return len(qualified(namespace, name)) > _LONGEST
 
 
 def prefix(namespace: str) -> str:

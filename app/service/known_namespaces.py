@@ -47,8 +47,6 @@ class KnownNamespaces:
         async with reading(self._database) as tx:
             found = await tx.namespaces.quotas(name)
         self._read.pop(name, None)
-        if found is None and name == DEFAULT:
-            return Quotas()
         if found is not None and changes == self._changes:
             if len(self._read) >= _MOST:
                 self._read.clear()

@@ -32,7 +32,7 @@ async def hold_home(tx: Transaction) -> None:
 
 def check_name(tx: Transaction, name: str) -> None:
     """Raises InvalidInput for one that is too long for the namespace."""
-    if is_too_long(tx.tenancy.home, [name]):
+    if is_too_long(tx.tenancy.home, name):
         raise InvalidInput(
             f"The name is too long for the namespace {tx.tenancy.home}.",
             field="name",
@@ -121,7 +121,7 @@ async def _check_interval(quotas: Quotas, recurrence: Recurrence, at: datetime) 
 def _check_names(namespace: str, definition: JobDefinition) -> None:
     """A key to share needs no limit to be there, and a calendar must be there: its name has been checked."""
     key = definition.policies.concurrency_key
-    if key is not None and is_too_long(namespace, [key]):
+    if key is not None and is_too_long(namespace, key):
         raise InvalidInput(
             f"concurrency_key: it is too long for the namespace {namespace}.",
             field="concurrency_key",

@@ -14,6 +14,7 @@ from app.domain.errors import UnknownCalendar
 from app.domain.namespace import DEFAULT, Quotas
 from app.service.keys import KeyService
 from app.service.known_keys import FRESH_SECONDS, KnownKeys
+from app.service.known_namespaces import KnownNamespaces
 from app.service.known_secrets import KnownSecrets
 from app.service.revealing import Revealer
 from app.service.secrets import SecretService
@@ -34,6 +35,16 @@ async def test_an_earlier_release_does_not_start_once_there_is_one(ledger: Ledge
     assert (await needs(), before) == (before, 1)
     await put(ledger)
     assert await needs() == LEVEL == 2
+
+
+async def test_default_is_there_without_a_row(ledger: Ledger, clock: FakeClock) -> None:
+    await ledger.execute("DELETE FROM namespaces")
+    assert await KnownNamespaces(ledger.database, clock).quotas(DEFAULT) == Quotas()
+    with within(DEFAULT):
+        await ledger.create()
+        await ledger.runs.trigger("job")
+    _, is_new = await namespaces_of(ledger, clock).put(DEFAULT, Quotas(max_jobs=1))
+    assert is_new
 
 
 async def test_an_earlier_release_finds_no_key_of_another(ledger: Ledger, clock: FakeClock) -> None:
