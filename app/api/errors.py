@@ -63,6 +63,7 @@ _HTTP = {
     413: Kind.BODY_TOO_LARGE,
 }
 _MOST_ERRORS = 25
+_LONGEST_WAIT = 86_400
 _HEADERS = {
     Kind.STORE_UNAVAILABLE.status: {"Retry-After": "2"},
     Kind.UNAUTHENTICATED.status: {"WWW-Authenticate": "Bearer"},
@@ -86,7 +87,7 @@ async def _domain_error(request: Request, error: errors.CronledgerError) -> Resp
         _log.warning("the database is away", path=request.url.path, cause=repr(error.__cause__))
     headers = _HEADERS.get(kind.status)
     if isinstance(error, errors.TooManyRequests):
-        headers = {"Retry-After": str(ceil(error.seconds))}
+        headers = {"Retry-After": str(ceil(min(error.seconds, _LONGEST_WAIT)))}
     return problem(request, kind, error.message, remedy=error.remedy, errors=found, headers=headers)
 
 

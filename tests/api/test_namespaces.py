@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from sqlalchemy import update
 
 from app.db.engine import Database
+from app.db.namespace_tables import namespaces
 from app.domain.api_key import compose
 from app.service.keys import bootstrap
 from app.service.services import Services
@@ -204,3 +206,12 @@ async def test_what_concerns_all_is_for_default(services: Services, admin: Async
             said = problem(await client.request(method, path, headers=its), 403, "forbidden")
             assert said["detail"] == "ci may not do this: it concerns all namespaces."
         assert (await client.get("/v1/scheduler", headers=its)).json()["paused"] is False
+
+
+async def test_a_rate_that_was_set_by_hand_is_waited_for_a_day_at_most(admin: AsyncClient, database: Database) -> None:
+    await admin.put("/v1/namespaces/acme", json={})
+    async with database.begin() as connection:
+        await connection.execute(update(namespaces).values(requests_per_second=5e-324))
+    answers = [await admin.get("/v1/jobs", headers=IN_ACME) for _ in range(2)]
+    problem(answers[1], 429, "too-many-requests")
+    assert answers[1].headers["retry-after"] == "86400"
