@@ -93,5 +93,15 @@ class SecretRepository:
         )
         return list(found)
 
+    async def uses(self, name: str) -> set[str]:
+        """What calls do with it but send it: `signing`, `tls`. It must be locked."""
+        policies = cron_jobs.c.policies
+        shown = policies["tls", "client_certificate"].as_string().label("shown")
+        query = select(policies["signing"].label("signing"), shown)
+        query = query.join(job_secrets, job_secrets.c.job_id == cron_jobs.c.id)
+        found = list(await self._connection.execute(query.where(job_secrets.c.secret == self._tenancy.key(name))))
+        signs = {"signing" for row in found if name in (row.signing or ())}
+        return signs | {"tls" for row in found if row.shown == name}
+
     def _told(self, row: AnyRow) -> Secret:
         return Secret(**row._asdict() | {"name": self._tenancy.name(row.name)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from app.db import migrate
@@ -11,16 +11,19 @@ from app.db.engine import Database, connect
 from app.db.transaction import reading, transaction
 from app.domain.acting import Actor, acting
 from app.domain.clock import SystemClock
-from app.domain.errors import NameTaken, SecretInUse, SecretNotFound
+from app.domain.errors import InvalidInput, NameTaken, SecretInUse, SecretNotFound, UnsendableSecret
 from app.domain.namespace import DEFAULT
 from app.domain.secret import Secret
 from app.service.known_secrets import KnownSecrets
 from app.service.quotas import check_name, hold_home
 from app.service.rotation import Rotated, Rotation
+from app.target.signature import check_signing_key
+from app.target.tls import check_certificate
 from app.vault.sealer import Sealer
 
 T = TypeVar("T")
 
+_CHECKS: dict[str, Callable[[str], None]] = {"signing": check_signing_key, "tls": check_certificate}
 _TOLD = 5
 """Jobs named by a secret that can't be deleted."""
 
@@ -94,6 +97,7 @@ class SecretService:
         async with transaction(self._database) as tx:
             if await tx.secrets.lock(name) is None:
                 raise _unknown(name)
+            _check_uses(name, value, await tx.secrets.uses(name))
             await tx.secrets.write(name, token, await tx.time())
             await tx.audit_log.note("secret.change", name)
             changed = _found(await tx.secrets.get(name), name)
@@ -113,6 +117,19 @@ async def with_secrets(
             return await work(SecretService(database, sealer, known))
     finally:
         await database.close()
+
+
+def _check_uses(name: str, value: str, uses: Iterable[str]) -> None:
+    """Raises InvalidInput for a value with which the calls that use it would fail."""
+    for use in uses:
+        try:
+            _CHECKS[use](value)
+        except UnsendableSecret as error:
+            raise InvalidInput(
+                f"Jobs name the secret {name} in {use}, for which this value can't be used: {error.message}.",
+                field="value",
+                remedy="Use another value, or make another secret.",
+            ) from None
 
 
 def _found(secret: Secret | None, name: str) -> Secret:

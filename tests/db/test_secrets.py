@@ -16,11 +16,19 @@ from app.db.tenancy import Tenancy
 from app.db.transaction import Transaction, reading
 from app.domain.auth import Auth
 from app.domain.clock import FakeClock
-from app.domain.errors import SecretInUse, SecretNotFound, SecretUnreadable, StoreUnavailable, UnsendableSecret
+from app.domain.errors import (
+    InvalidInput,
+    SecretInUse,
+    SecretNotFound,
+    SecretUnreadable,
+    StoreUnavailable,
+    UnsendableSecret,
+)
 from app.domain.job import PersistedJob
 from app.domain.run import Call
 from app.domain.secret import named, sealed_token
 from app.domain.success import Success
+from app.domain.tls import Tls
 from app.service.known_secrets import KnownSecrets
 from app.service.revealing import Revealer
 from app.service.rotation import Rotated
@@ -30,7 +38,9 @@ from app.vault.sealer import Sealer, new_key
 from tests.db.building import MINUTE, ONCE, SECOND, Ledger
 from tests.db.noticing import RULE, notices_of, run_job
 from tests.sealing import KEY, SEALER
+from tests.unit.target.servers import TLS
 
+PEM = "".join((TLS / f"{name}.pem").read_text() for name in ("valid", "key"))
 PLAIN = "Bearer s3cr3t"
 TOKEN = "token"  # noqa: S105  # its name
 
@@ -145,11 +155,11 @@ async def test_a_value_that_a_header_can_not_carry(ledger: Ledger, clock: FakeCl
     assert value not in str(told.value)
 
 
-async def test_a_secret_that_came_not_to_sign(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
+async def test_a_secret_that_was_made_by_hand_not_to_sign(ledger: Ledger, clock: FakeClock, vault: Vault) -> None:
     await vault.secrets.create("signing", new_signing_key())
     job = await ledger.create(policies=replace(ONCE, signing=("signing",)))
     call = await call_of(ledger, clock, job)
-    await vault.secrets.replace("signing", "no-key-at-all")
+    await ledger.execute("UPDATE secrets SET token = :token", token=SEALER.seal("no-key-at-all", field="value"))
     with pytest.raises(UnsendableSecret, match="the secret signing can't sign"):
         await vault.reveal(call)
 
@@ -260,3 +270,20 @@ async def test_what_no_key_opens_is_told_and_stops_nothing(ledger: Ledger, clock
 def _sealed(headers: dict[str, Any]) -> str:
     [token] = [token for value in headers.values() if (token := sealed_token(value))]
     return token
+
+
+async def test_a_value_that_its_jobs_could_not_use_is_refused(ledger: Ledger, vault: Vault) -> None:
+    await vault.secrets.create("sign", new_signing_key())
+    await vault.secrets.create("shown", PEM)
+    await vault.secrets.create("other", "s3cr3t")
+    policies = replace(ONCE, signing=("sign",), tls=Tls(client_certificate="shown"))
+    await ledger.create(endpoint="https://one.example/", policies=policies)
+    for name in ("sign", "shown"):
+        with pytest.raises(InvalidInput, match=f"Jobs name the secret {name} in ") as refused:
+            await vault.secrets.replace(name, "s3cr3t")
+        assert refused.value.field == "value"
+    await vault.secrets.replace("sign", new_signing_key())
+    await vault.secrets.replace("shown", PEM)
+    await vault.secrets.replace("other", "another")
+    await ledger.jobs.delete("job")
+    await vault.secrets.replace("sign", "s3cr3t")
