@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 
 from app.db.migrate import SCRIPTS, scripts
+from app.db.schema_level import LEVEL
 
 EXPAND, CONTRACT = "next_release", "release_after_next"
 
@@ -28,8 +29,8 @@ _EXPAND = """
     op.create_index("idx_job_runs_colour", "job_runs", ["colour"])
     op.create_table("colours", sa.Column("name", sa.String(16), primary_key=True))
 """
-_CONTRACT = """
-    op.execute("UPDATE cronledger_schema SET needs = needs + 1")
+_CONTRACT = f"""
+    op.execute("UPDATE cronledger_schema SET needs = {LEVEL + 1}")
 """
 
 
