@@ -31,7 +31,7 @@ _EXPAND = """
 """
 _CONTRACT = f"""
     op.execute("UPDATE cronledger_schema SET needs = {LEVEL + 1}")
-"""
+"""  # noqa: S608  # a number of ours
 
 
 class NextRelease:
