@@ -7,7 +7,7 @@ from typing import Any
 
 from httpx2 import AsyncClient, Response
 
-SECONDS = 5.0
+SECONDS = 15.0
 """In which whatever was sent is answered."""
 
 _KIND = "urn:cronledger:problem:"
