@@ -15,7 +15,7 @@ down_revision = "20261130_page_key"
 branch_labels = None
 depends_on = None
 
-OLD, NEW = "uq_cron_jobs_name", "uq_cron_jobs_namespace_name"
+OLD, NEW = "uq_cron_jobs_name", "uq_cron_jobs_name_namespace"
 DEFAULT = "default"
 
 
@@ -53,7 +53,7 @@ def upgrade() -> None:
         _copy_jobs(with_namespace=True)
         return
     op.add_column("cron_jobs", _namespace())
-    _create_unique(NEW, ["namespace", "name"])
+    _create_unique(NEW, ["name", "namespace"])
     _drop_unique(OLD)
 
 
@@ -117,7 +117,7 @@ def _copy_jobs(*, with_namespace: bool) -> None:
         if with_namespace:
             batch.add_column(_namespace())
         batch.drop_constraint(OLD if with_namespace else NEW, type_="unique")
-        batch.create_unique_constraint(*((NEW, ["namespace", "name"]) if with_namespace else (OLD, ["name"])))
+        batch.create_unique_constraint(*((NEW, ["name", "namespace"]) if with_namespace else (OLD, ["name"])))
         if not with_namespace:
             batch.drop_column("namespace")
     create_event_triggers(bind)

@@ -113,7 +113,7 @@ cron_jobs = Table(
     Column("pause_note", Text),
     Column("paused_until", UtcDateTime),
     Column("namespace", String(63), nullable=False, server_default="default"),
-    UniqueConstraint("namespace", "name"),
+    UniqueConstraint("name", "namespace"),  # the name first, for programs that ask for it alone
     UniqueConstraint("uid"),
     Index(
         "idx_cron_jobs_enabled", "enabled", postgresql_where=text("enabled = true"), sqlite_where=text("enabled = 1")
