@@ -17,7 +17,7 @@ from tests.servers.replica import Replica
 _LISTENERS = "FROM pg_stat_activity WHERE application_name = 'cronledger listener' AND datname = current_database()"
 _TABLE = "SELECT name, version FROM cron_jobs WHERE enabled"
 _POLL = 3.5
-_HEALED = 2.5
+_HEALED = 3.5
 """Seconds within which a listener is back, and has caught up. The poll alone would mostly take longer."""
 
 _POLLED = 7.0
