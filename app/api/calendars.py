@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from app.api import cursors
 from app.api.dependencies import Asked, IfMatch, IfNoneMatch, answer
 from app.api.described import ETAG, LOCATION, NOT_MODIFIED, PAGE, Responses, failing
-from app.api.etag import etag, is_known, wanted_version
+from app.api.etag import tagged, wanted_version
 from app.api.links import next_link
 from app.api.once import OnceRoute
 from app.api.paths import calendar_path
@@ -153,12 +153,4 @@ async def delete_calendar(asked: Asked, name: Name, if_match: IfMatch = None) ->
 def _answer(
     calendar: PersistedCalendar, status: int = 200, *, location: str | None = None, if_none_match: str | None = None
 ) -> Response:
-    """The calendar with its ETag; 304 to who has it already."""
-    response = answer(CalendarOut.of(calendar), status)
-    tag = etag(calendar.version, bytes(response.body))
-    if is_known(tag, if_none_match):
-        return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    if location is not None:
-        response.headers["Location"] = location
-    return response
+    return tagged(CalendarOut.of(calendar), calendar.version, status, location=location, if_none_match=if_none_match)

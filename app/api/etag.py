@@ -6,6 +6,10 @@ import re
 from hashlib import blake2b
 from typing import Protocol
 
+from fastapi import Response
+from pydantic import BaseModel
+
+from app.api.dependencies import answer
 from app.domain.errors import NotFound, VersionMismatch
 
 _TAG = re.compile(r'(?:W/)?"(?:(?P<version>[0-9]{1,9})\.)?[^"]*"')
@@ -20,6 +24,20 @@ class Kept(Protocol):
     """What keeps jobs, or calendars."""
 
     async def get(self, name: str, /) -> _Versioned: ...
+
+
+def tagged(
+    model: BaseModel, version: int, status: int = 200, *, location: str | None = None, if_none_match: str | None = None
+) -> Response:
+    """What is at this version, with its ETag; 304 to who has it already."""
+    response = answer(model, status)
+    tag = etag(version, bytes(response.body))
+    if is_known(tag, if_none_match):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
+    if location is not None:
+        response.headers["Location"] = location
+    return response
 
 
 def etag(version: int, answer: bytes) -> str:

@@ -13,7 +13,7 @@ from app.api import cursors
 from app.api.dependencies import Asked, IfMatch, IfNoneMatch, Name, answer
 from app.api.described import ETAG, JOB, LOCATION, NOT_MODIFIED, PAGE, Responses, failing
 from app.api.dry_run import JOB_OR_REHEARSED, REHEARSED, Changing, rehearsed_answer
-from app.api.etag import etag, is_known, wanted_version
+from app.api.etag import tagged, wanted_version
 from app.api.links import next_link
 from app.api.once import OnceRoute
 from app.api.paths import job_path
@@ -157,15 +157,7 @@ async def delete_job(asked: Asked, name: Name, if_match: IfMatch = None) -> Resp
 def job_answer(
     job: PersistedJob, status: int = 200, *, location: str | None = None, if_none_match: str | None = None
 ) -> Response:
-    """The job with its ETag; 304 to who has it already."""
-    response = answer(JobOut.of(job), status)
-    tag = etag(job.version, bytes(response.body))
-    if is_known(tag, if_none_match):
-        return Response(status_code=304, headers={"ETag": tag})
-    response.headers["ETag"] = tag
-    if location is not None:
-        response.headers["Location"] = location
-    return response
+    return tagged(JobOut.of(job), job.version, status, location=location, if_none_match=if_none_match)
 
 
 async def _version_of_adopted(jobs: JobService, name: str) -> int:

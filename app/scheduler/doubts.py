@@ -10,6 +10,7 @@ import structlog
 from app.domain.claim import Held
 from app.domain.clock import Clock
 from app.scheduler.commits import Commits
+from app.scheduler.lookout import Lookout
 from app.scheduler.looper import Looper
 from app.scheduler.ports import Membership
 from app.scheduler.recorder import Recorder
@@ -40,25 +41,13 @@ class Doubts:
         self._runner = runner
         self._recorder = recorder
         self._commits = commits
-        self._clock = clock
-        self._next_look = 0.0
-        self.loop = Looper("doubts", self._step, clock)
+        self._lookout = Lookout(self.settle, LOOK_EVERY, clock)
+        self.loop = Looper("doubts", self._lookout.step, clock)
 
     def look_now(self) -> None:
         """A commit failed, or seemed to."""
-        self._next_look = 0.0
+        self._lookout.now()
         self.loop.wake()
-
-    async def _step(self) -> float:
-        """The next moment is set first: `look_now` may be called meanwhile. A look that failed is still to be made."""
-        if self._clock.monotonic() >= self._next_look:
-            self._next_look = self._clock.monotonic() + LOOK_EVERY
-            try:
-                await self.settle()
-            except BaseException:
-                self.look_now()
-                raise
-        return self._next_look - self._clock.monotonic()
 
     async def settle(self) -> None:
         """What is absent may be on its way to us, so it is lost only if it still is when that transaction has ended."""
@@ -72,7 +61,7 @@ class Doubts:
         if returned:
             _log.warning("runs that were started and never called are pending again", runs=returned)
         if returned < len(absent):  # their jobs may have been locked
-            self._next_look = min(self._next_look, self._clock.monotonic() + LOOK_AGAIN)
+            self._lookout.within(LOOK_AGAIN)
 
     async def _absent(self) -> set[Held]:
         """What is ours in the ledger and neither called nor recorded here."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from app.domain.claim import Queued
 from app.domain.clock import Clock
+from app.scheduler.lookout import Lookout
 from app.scheduler.looper import BUSY_PAUSE, Looper
 from app.scheduler.ports import FailureStore
 
@@ -24,32 +25,20 @@ class Failing:
         on_queued: Callable[[Iterable[Queued]], None],
     ) -> None:
         self._store = store
-        self._clock = clock
         self._on_change = on_change
         self._on_queued = on_queued
-        self._next_look = 0.0
-        self.loop = Looper("failing", self._step, clock)
+        self._lookout = Lookout(self._look, LOOK_EVERY, clock)
+        self.loop = Looper("failing", self._lookout.step, clock)
 
     def look_now(self) -> None:
         """A failure was recorded here that is one too many."""
-        self._next_look = 0.0
+        self._lookout.now()
         self.loop.wake()
-
-    async def _step(self) -> float:
-        """The next look is set first: `look_now` may be called meanwhile. One that failed is still to be made."""
-        if self._clock.monotonic() >= self._next_look:
-            self._next_look = self._clock.monotonic() + LOOK_EVERY
-            try:
-                await self._look()
-            except BaseException:
-                self._next_look = 0.0
-                raise
-        return self._next_look - self._clock.monotonic()
 
     async def _look(self) -> None:
         paused = await self._store.pause_failing()
         if paused.busy:
-            self._next_look = min(self._next_look, self._clock.monotonic() + BUSY_PAUSE)
+            self._lookout.within(BUSY_PAUSE)
         if paused.jobs:
             self._on_change(paused.jobs)
             self._on_queued(paused.queued)

@@ -17,6 +17,7 @@ from app.db.job_rows import JobRowSource
 from app.db.records import RecordTransaction
 from app.db.replicas import ReplicaRepository
 from app.db.starts import StartTransaction
+from app.domain.api_key import compose
 from app.domain.clock import Clock, SystemClock
 from app.domain.replica import Role
 from app.domain.run import Call, Outcome
@@ -56,6 +57,7 @@ from tests.sealing import SEALER
 
 ANYWHERE = Reach(Targets.ANY)
 JOB: dict[str, Any] = {"name": "nightly", "schedule": "30 3 * * *", "endpoint": "http://example.com/hook"}
+ADMIN = compose(bytes(32))
 PAGE_KEY = b"nothing is secret about it"
 NO_SUCH_RUN = UUID("0193a1b2-c3d4-8e5f-9a0b-1c2d3e4f5a6b")
 

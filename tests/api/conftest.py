@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from app.db.engine import Database, connect
+from app.service.keys import bootstrap
 from app.service.services import Services
-from tests.api.building import build_app, build_scheduler, build_services, client_of
+from tests.api.building import ADMIN, build_app, build_scheduler, build_services, client_of
 
 
 @pytest.fixture
@@ -32,4 +33,13 @@ def api(services: Services) -> FastAPI:
 @pytest.fixture
 async def client(api: FastAPI) -> AsyncIterator[AsyncClient]:
     async with client_of(api) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def admin(api: FastAPI, database: Database) -> AsyncIterator[AsyncClient]:
+    """With the first key."""
+    await bootstrap(database, ADMIN)
+    async with client_of(api) as opened:
+        opened.headers["Authorization"] = f"Bearer {ADMIN}"
         yield opened

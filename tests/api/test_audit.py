@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,22 +11,10 @@ from httpx2 import AsyncClient, Response
 
 from app.api.needs import NEEDS
 from app.api.schemas.calendar import ICALENDAR
-from app.db.engine import Database
-from app.domain.api_key import compose
-from app.service.keys import bootstrap
-from tests.api.building import JOB, client_of, problem
+from tests.api.building import JOB, problem
 
-ADMIN = compose(bytes(32))
 CANARY = "c4n4ry-in-the-mine"
 BACKFILL = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-03T00:00:00Z"}
-
-
-@pytest.fixture
-async def admin(api: FastAPI, database: Database) -> AsyncIterator[AsyncClient]:
-    await bootstrap(database, ADMIN)
-    async with client_of(api) as client:
-        client.headers["Authorization"] = f"Bearer {ADMIN}"
-        yield client
 
 
 async def lines(admin: AsyncClient, **query: Any) -> list[dict[str, Any]]:

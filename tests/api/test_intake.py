@@ -10,12 +10,10 @@ from httpx2 import ASGITransport, AsyncClient
 
 from app.api import body_limit
 from app.domain.access import Scope
-from app.domain.api_key import compose
 from app.service.keys import bootstrap
 from app.service.services import Services
-from tests.api.building import JOB, build_app, client_of, problem
+from tests.api.building import ADMIN, JOB, build_app, client_of, problem
 
-ADMIN = compose(bytes(32))
 PAGE = {"Origin": "https://console.example"}
 ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
 HOST = "service.localhost"

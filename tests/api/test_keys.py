@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,24 +16,12 @@ from app.api.needs import NEEDS, NOBODY_ASKED
 from app.db.engine import Database
 from app.db.tables import idempotency_keys
 from app.domain.access import Scope
-from app.domain.api_key import compose
 from app.service.access import AccessService
-from app.service.keys import bootstrap
 from app.service.services import Services
-from tests.api.building import JOB, build_app, client_of, known_by, problem
+from tests.api.building import ADMIN, JOB, build_app, client_of, known_by, problem
 from tests.api.streaming import current, streaming
 
-ADMIN = compose(bytes(32))
 HERE = ("127.0.0.1", 8000)
-
-
-@pytest.fixture
-async def admin(api: FastAPI, database: Database) -> AsyncIterator[AsyncClient]:
-    """With the first key."""
-    await bootstrap(database, ADMIN)
-    async with client_of(api) as client:
-        client.headers["Authorization"] = f"Bearer {ADMIN}"
-        yield client
 
 
 def bearer(key: str) -> dict[str, str]:

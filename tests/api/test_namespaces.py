@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import update
 
 from app.db.engine import Database
 from app.db.namespace_tables import namespaces
-from app.domain.api_key import compose
-from app.service.keys import bootstrap
 from app.service.services import Services
 from tests.api.building import JOB, build_app, client_of, problem
 
-ADMIN = compose(bytes(32))
 HEADER = "Cronledger-Namespace"
 IN_ACME = {HEADER: "acme"}
 BAD: list[Any] = [-1, "1", True, []]
 NONE: dict[str, Any] = dict.fromkeys(("max_jobs", "min_interval_seconds", "runs_per_day", "requests_per_second"))
 SOME = {"max_jobs": 1, "min_interval_seconds": 60.0, "runs_per_day": 2, "requests_per_second": 100.0}
-
-
-@pytest.fixture
-async def admin(api: FastAPI, database: Database) -> AsyncIterator[AsyncClient]:
-    await bootstrap(database, ADMIN)
-    async with client_of(api) as client:
-        client.headers["Authorization"] = f"Bearer {ADMIN}"
-        yield client
 
 
 async def key_in(admin: AsyncClient, namespace: str, *scopes: str) -> dict[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,9 +13,9 @@ import httpx2
 import pytest
 
 from tests.e2e.client import eventually
-from tests.servers.process import Process
+from tests.e2e.command import cronledger
 from tests.servers.provider import AUDIENCE, ISSUER, Provider, claims, signed
-from tests.servers.replica import ROOT, Replica, Replicas
+from tests.servers.replica import Replica, Replicas
 from tests.unit.target.servers import authority, server_tls
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is refused, and once more with a key
@@ -26,10 +24,7 @@ OWN = "an-operators-own-32-random-letters"
 
 async def keys(url: str, *arguments: str, status: int = 0) -> list[str]:
     """What `cronledger keys` printed, line by line."""
-    environment = os.environ | {"CRONLEDGER_DATABASE_URL": url}
-    command = Process([sys.executable, "-m", "app", "keys", *arguments], cwd=ROOT, env=environment)
-    assert await asyncio.to_thread(command.wait) == status, command.output
-    return command.output.splitlines()
+    return (await cronledger(url, "keys", *arguments, status=status)).splitlines()
 
 
 @pytest.fixture

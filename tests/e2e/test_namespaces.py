@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
-
 import httpx2
 
 from app.vault.sealer import new_key
 from tests.e2e.client import eventually
-from tests.servers.replica import ROOT, Replica, Replicas
+from tests.e2e.command import cronledger
+from tests.servers.replica import Replica, Replicas
 from tests.servers.sink import Sink
 
 KEY = new_key()
 
 
-async def cronledger(url: str, *arguments: str, told: str = "", status: int = 0) -> str:
-    """What the command printed, on both outputs."""
-    environment = os.environ | {"CRONLEDGER_DATABASE_URL": url, "CRONLEDGER_SECRET_KEYS": KEY}
-    command = [sys.executable, "-m", "app", *arguments]
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    done = await asyncio.to_thread(run)
-    assert done.returncode == status, done.stdout + done.stderr
-    return (done.stdout + done.stderr).strip()
-
-
 async def tenant(url: str, name: str, secret: str) -> dict[str, str]:
     """A namespace, with a secret in it and a key for it."""
     assert await cronledger(url, "namespaces", "set", name) == f"The namespace {name} is made."
-    await cronledger(url, "secrets", "set", "token", "--namespace", name, told=secret)
+    await cronledger(url, "secrets", "set", "token", "--namespace", name, keys=KEY, told=secret)
     said = await cronledger(url, "keys", "create", "ci", "--scope", "admin", "--namespace", name)
-    return {"Authorization": f"Bearer {said.splitlines()[0]}"}
+    return {"Authorization": f"Bearer {said.splitlines()[-1]}"}
 
 
 async def send(replica: Replica, method: str, path: str, headers: dict[str, str], body: object = None) -> object:
@@ -73,7 +54,7 @@ async def test_the_command_line_makes_lists_and_deletes(database_url: str, repli
         "default  0 jobs",
     ]
     said = await cronledger(database_url, "keys", "create", "ci", "--scope", "jobs:read", "--namespace", "acme")
-    headers = {"Authorization": f"Bearer {said.splitlines()[0]}"}
+    headers = {"Authorization": f"Bearer {said.splitlines()[-1]}"}
     assert await send(replica, "GET", "/v1/jobs", headers) == {"items": [], "next_cursor": None}
     assert await cronledger(database_url, "keys", "list") == ""
     listed = await cronledger(database_url, "keys", "list", "--namespace", "acme")

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import subprocess
-import sys
+from typing import Any
 
 import httpx2
 
 from app.target.signature import check_signing_key
 from app.vault.sealer import new_key, read_keys
 from tests.e2e.client import eventually
-from tests.servers.replica import ROOT, Replica, Replicas
+from tests.e2e.command import cronledger
+from tests.servers.replica import Replica, Replicas
 from tests.servers.sink import Sink
 
 
-async def secrets(url: str, *arguments: str, keys: str = "", told: str = "", status: int = 0) -> str:
-    """What `cronledger secrets` printed, having read `told`."""
-    environment = os.environ | {"CRONLEDGER_DATABASE_URL": url, "CRONLEDGER_SECRET_KEYS": keys}
-    command = [sys.executable, "-m", "app", "secrets", *arguments]
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=ROOT, env=environment, input=told, capture_output=True, text=True, check=False, timeout=60
-        )
-
-    done = await asyncio.to_thread(run)
-    assert done.returncode == status, done.stdout + done.stderr
-    return (done.stdout + done.stderr).strip()
+async def secrets(url: str, *arguments: str, **more: Any) -> str:
+    return await cronledger(url, "secrets", *arguments, **more)
 
 
 async def trigger(replica: Replica, sink: Sink, path: str) -> str:
