@@ -10,9 +10,10 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.api.intake import Intake
+from app.db.engine import check_url
 from app.domain.access import is_local
 from app.domain.api_key import is_possible
-from app.identity.trust import Trust, read_algorithms, read_scopes
+from app.identity.trust import Trust, check_place, read_algorithms, read_scopes
 from app.target.address import Targets
 from app.target.proxy import read_proxy
 from app.target.reach import Reach
@@ -35,6 +36,7 @@ def _read_key(text: str) -> None:
 
 
 _READERS: dict[str, Callable[[str], object]] = {
+    "database_url": check_url,
     "targets_allow": read_rules,
     "targets_deny": read_rules,
     "egress_proxy": read_proxy,
@@ -42,6 +44,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "signing_keys": read_signing_keys,
     "ca_bundle": _read_bundle,
     "bootstrap_key": _read_key,
+    "jwt_keys": check_place,
     "jwt_algorithms": read_algorithms,
     "jwt_scopes": read_scopes,
 }

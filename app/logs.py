@@ -30,7 +30,7 @@ def configure_logs(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
-    for noisy in ("alembic", "asyncio", "uvicorn.access"):
+    for noisy in ("aiosqlite", "alembic", "asyncio", "uvicorn.access"):  # the first tells statements with their values
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

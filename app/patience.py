@@ -13,6 +13,8 @@ HEAD_SECONDS = 10.0
 """From when a connection is made, or a request begins, until its head has been read."""
 LINGER_SECONDS = 2.0
 """For so long the rest of a body is read, and thrown away, once the request is answered: so that the answer arrives."""
+_PUNCTUATION = 4
+"""Bytes of a line of the head beside name and value."""
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -21,6 +23,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     _waiting: asyncio.TimerHandle | None = None
     _beside = 0
+    _head = 0
     _headed = False
     _whole = True
     _answering = 0
@@ -32,8 +35,10 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """What was counted of a piece may have been a body: it is known once the piece has been read."""
         if self._beside > (FRAMING_BYTES if self._headed else HEAD_BYTES):
-            self.transport.write(b"" if self._headed else _TOO_LARGE)
-            self.transport.close()
+            if self._headed:
+                self.transport.close()
+            else:
+                self._refuse_head()
             return
         self._beside += len(data)
         super().data_received(data)
@@ -43,13 +48,31 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._headed = self._whole = False
+        self._head = 0
         self._wait(HEAD_SECONDS)
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._head += len(name) + len(value) + _PUNCTUATION
+
     def on_headers_complete(self) -> None:
+        """Raises ValueError, which is a bad request to uvicorn."""
         self._stop_waiting()
+        if self._head > HEAD_BYTES:
+            raise ValueError(f"a head of {self._head} bytes")
         self._headed = True
         self._answering += 1
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._head > HEAD_BYTES:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
 
     def on_body(self, body: bytes) -> None:
         self._beside -= len(body)
@@ -68,6 +91,10 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _refuse_head(self) -> None:
+        self.transport.write(_TOO_LARGE)
+        self.transport.close()
 
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()

@@ -13,8 +13,10 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.api.json_request import NOWHERE
 from app.api.problems import FieldError, Kind, problem
 from app.api.schemas.fields import NO_NUL
+from app.api.schemas.text import LEAVE_OUT
 from app.domain import errors
 
 _KINDS: Mapping[type[errors.CronledgerError], Kind] = {
@@ -63,6 +65,8 @@ _HTTP = {
     413: Kind.BODY_TOO_LARGE,
 }
 _MOST_ERRORS = 25
+_REMEDIES = {"missing": "Send it.", "extra_forbidden": LEAVE_OUT}
+"""By the kinds of pydantic; its message says itself what a value should be."""
 _LONGEST_WAIT = 86_400
 _HEADERS = {
     Kind.STORE_UNAVAILABLE.status: {"Retry-After": "2"},
@@ -95,13 +99,14 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
     found: Sequence[Mapping[str, Any]] = error.errors()
     first = found[0]
     if first["type"] == "json_invalid":
-        detail = f"The body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}."
+        where = "" if first["loc"][-1] == NOWHERE else f" at character {first['loc'][-1]}"
+        detail = f"The body is not JSON: {first['ctx']['error']}{where}."
         return problem(request, Kind.MALFORMED, detail)
     if isinstance(error.body, bytes):
         sent = request.headers.get("content-type", "no Content-Type")
         remedy = "Send JSON, with Content-Type: application/json."
         return problem(request, Kind.UNSUPPORTED_MEDIA_TYPE, f"The body is sent as {sent}.", remedy=remedy)
-    told = [_field_error(each) for each in found[:_MOST_ERRORS]]
+    told = [_field_error(request, each) for each in found[:_MOST_ERRORS]]
     detail = f"{told[0].field}: {told[0].message}"
     return problem(request, Kind.INVALID_INPUT, detail, remedy=told[0].remedy, errors=told)
 
@@ -128,10 +133,14 @@ def _allowed_methods(request: Request) -> list[str]:
     return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
 
 
-def _field_error(error: Mapping[str, Any]) -> FieldError:
+def _field_error(request: Request, error: Mapping[str, Any]) -> FieldError:
     location, context = error["loc"], error.get("ctx") or {}
     field = ".".join(str(part) for part in location[1:] if part != "[key]") or str(location[0])
-    message, remedy = error["msg"], context.get("remedy")
     if context.get("pattern") == NO_NUL:
-        message, remedy = "Holds a NUL character", "Leave it out."
-    return FieldError(field=field, message=message, remedy=remedy)
+        return FieldError(field=field, message="Holds a NUL character", remedy=LEAVE_OUT)
+    remedy = context.get("remedy") or _REMEDIES.get(error["type"]) or _described(request)
+    return FieldError(field=field, message=error["msg"], remedy=remedy)
+
+
+def _described(request: Request) -> str:
+    return f"The schema of {request.scope['route'].operation_id} in /openapi.json says what it may be."

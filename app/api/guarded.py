@@ -11,9 +11,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from app.api.json_request import JsonRequest
 from app.api.nearby import address_of, is_nearby, network_of
 from app.api.needs import NEEDS, NOBODY_ASKED, OPERATORS, PROBES
 from app.api.rate import Buckets
+from app.api.schemas.text import LEAVE_OUT
 from app.domain.access import Caller, Scope
 from app.domain.acting import Actor, acting
 from app.domain.errors import (
@@ -37,6 +39,14 @@ class Guarded(APIRoute):
     """Raises KeyError as it is made where nobody has said what its operation needs."""
 
     def get_route_handler(self) -> Handler:
+        handle = self._guarded()
+
+        async def read(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return read
+
+    def _guarded(self) -> Handler:
         handle, operation = self.handler(), str(self.operation_id)
         if operation in PROBES:
             return handle
@@ -68,7 +78,7 @@ def _check_query(request: Request, known: set[str] | None) -> None:
     """A `?dryrun=true` must not carry out what was to be rehearsed. Raises InvalidInput."""
     for name in request.query_params if known is not None else ():
         if name not in (known or ()):
-            remedy = f"Use {', '.join(sorted(known))}, or none." if known else "Leave it out."
+            remedy = f"Use {', '.join(sorted(known))}, or none." if known else LEAVE_OUT
             raise InvalidInput(f"{name}: there is no such parameter here.", field=name, remedy=remedy)
 
 

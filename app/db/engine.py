@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import URL, ColumnElement, event, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -173,6 +173,16 @@ def connect(
         | (pgbouncer.options(settings) if bounced else {"server_settings": settings}),
     )
     return Database(engine, time or PostgresTime())
+
+
+def check_url(text: str) -> None:
+    """Raises ValueError, without the password that it may hold."""
+    try:
+        known = make_url(text).get_backend_name() in _DRIVERS
+    except (ArgumentError, ValueError):
+        known = False
+    if not known:
+        raise ValueError("a database is written postgresql://user:password@host/name, mariadb://... or sqlite:///file")
 
 
 def driver_url(url: str) -> URL:

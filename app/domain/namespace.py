@@ -12,7 +12,7 @@ DEFAULT = "default"
 NAME_PATTERN = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 RESERVED = "cronledger"
-"""What begins with it is the service's own."""
+"""The namespace of the service itself: what its keys begin with, such as that of what is caught up, is no tenant's."""
 
 OVER_QUOTA = "quota: "
 

@@ -29,6 +29,10 @@ _MOST_BYTES = 1 << 20
 _log = structlog.get_logger()
 
 
+class NotJwksError(ValueError):
+    """What was read is no set of keys."""
+
+
 class KeySource:
     """Read when they are asked for. `place` is `https://...`, `http://...` or the path of a file."""
 
@@ -72,7 +76,7 @@ class KeySource:
             self._found_at = asked
         except (OSError, aiohttp.ClientError, ValueError, TypeError, KeyError, JoseError) as error:
             _log.warning(
-                "the keys of the identity provider can't be read", place=_shown(self._place), cause=repr(error)
+                "the keys of the identity provider can't be read", place=_shown(self._place), cause=_cause(error)
             )
 
     async def _read(self) -> bytes:
@@ -87,12 +91,12 @@ class KeySource:
 
 
 async def _whole(content: aiohttp.StreamReader) -> bytes:
-    """Raises ValueError where it is too long."""
+    """Raises NotJwksError where it is too long."""
     told = b""
     async for piece in content.iter_any():
         told += piece
         if len(told) > _MOST_BYTES:
-            raise ValueError(f"more than {_MOST_BYTES} bytes")
+            raise NotJwksError(f"more than {_MOST_BYTES} bytes")
     return told
 
 
@@ -103,10 +107,23 @@ def _read_set(text: bytes) -> KeySet:
         try:
             keys += KeySet.import_key_set({"keys": [each]}).keys if each.get("use", "sig") == "sig" else []
         except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
-            _log.warning("a key of the identity provider can't be used", cause=repr(error))
+            _log.warning("a key of the identity provider can't be used", cause=_cause(error))
     if not keys:
-        raise ValueError("no key that can be used")
+        raise NotJwksError("no key that can be used")
     return KeySet(keys)
+
+
+def _cause(error: Exception) -> str:
+    """In few words: its own may quote the URL, with a password, or a key."""
+    match error:
+        case aiohttp.ClientResponseError():
+            return f"it answered {error.status}"
+        case NotJwksError():
+            return str(error)
+        case OSError() if error.strerror:
+            return error.strerror
+        case _:
+            return type(error).__name__
 
 
 def _shown(place: str) -> str:

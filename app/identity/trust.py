@@ -26,6 +26,12 @@ class Trust:
     namespace_claim: str = ""
 
 
+def check_place(text: str) -> None:
+    """Where keys are. Raises ValueError, without the password that it may hold."""
+    if "://" in text and not text.startswith(("https://", "http://")):
+        raise ValueError("public keys are at https://..., at http://..., or in a file")
+
+
 def read_scopes(text: str) -> dict[str, frozenset[Scope]]:
     """`platform-admins=admin developers=jobs:read,jobs:write`. Raises ValueError."""
     found: dict[str, frozenset[Scope]] = {}

@@ -103,7 +103,7 @@ class HttpTarget:
     async def _exchange(self, call: Call, answer: Answer, times: CallTimes) -> None:
         """Ask, and follow as many redirects as the job allows; one more is the answer."""
         revealed = await self._reveal(call)
-        answer.hide(revealed.hidden)
+        answer.hide(revealed.hidden | self._proxy.hidden if self._proxy else revealed.hidden)
         hop, left = self._first(revealed), call.max_redirects
         while onward := await self._ask(hop, answer, times, follow=left > 0):
             hop, left = onward, left - 1

@@ -24,37 +24,37 @@ _PATH = "/:@!$&'()*+,;=-._~%"  # RFC 3986, 3.3
 _QUERY = _PATH + "?"  # RFC 3986, 3.4
 
 
+class EndpointFault(ValueError):
+    """What is wrong with a URL, without the URL, which may hold what is nobody's to read."""
+
+    def __init__(self, fault: str, remedy: str) -> None:
+        super().__init__(fault)
+        self.remedy = remedy
+
+
 def canonical_endpoint(url: str) -> str:
     """Bring a URL into its one form; path and query stay as written, percent-encoded where a URL demands it.
 
     Raises InvalidEndpoint for anything that is not plainly one http or https URL. Where parsers are known to disagree
     about the host, the URL is refused rather than read.
     """
-    _check_text(url)
     try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise _invalid(url, "can't be read as a URL", _EXAMPLE) from None
-    if parts.scheme not in PORTS:
-        raise _invalid(url, "does not begin with http:// or https://", _EXAMPLE)
-    host, port = _authority(url, parts)
-    path, query = quote(parts.path, safe=_PATH) or "/", quote(parts.query, safe=_QUERY)
-    netloc = f"{host}:{port}" if port not in (None, PORTS[parts.scheme]) else host
-    canonical = f"{parts.scheme}://{netloc}{path}" + (f"?{query}" if query else "")
-    _check_length(canonical)
-    return canonical
+        return _canonical(url)
+    except EndpointFault as fault:
+        raise InvalidEndpoint(f"endpoint: {_shown(url)!r} {fault}.", field="endpoint", remedy=fault.remedy) from None
 
 
 def canonical_location(location: str, base: str) -> str:
-    """Where a header Location leads from a canonical URL. Raises InvalidEndpoint as `canonical_endpoint` does."""
+    """Where a header Location leads from a canonical URL. Raises EndpointFault."""
     reference = location.partition("#")[0]  # RFC 9110, 10.2.2: it may hold a fragment
     _check_text(reference)
     if _AMBIGUOUS.match(reference):
-        raise _invalid(reference, "names no host that all would read alike", _EXAMPLE)
+        raise EndpointFault("names no host that all would read alike", _EXAMPLE)
     try:
-        return canonical_endpoint(urljoin(base, reference))
+        joined = urljoin(base, reference)
     except ValueError:
-        raise _invalid(reference, "can't be read as a URL", _EXAMPLE) from None
+        raise EndpointFault("can't be read as a URL", _EXAMPLE) from None
+    return _canonical(joined)
 
 
 @lru_cache(maxsize=8192)
@@ -77,47 +77,65 @@ def check_reach(url: str, reach: Reach) -> None:
         )
 
 
+def _canonical(url: str) -> str:
+    """Raises EndpointFault."""
+    _check_text(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise EndpointFault("can't be read as a URL", _EXAMPLE) from None
+    if parts.scheme not in PORTS:
+        raise EndpointFault("does not begin with http:// or https://", _EXAMPLE)
+    host, port = _authority(parts)
+    path, query = quote(parts.path, safe=_PATH) or "/", quote(parts.query, safe=_QUERY)
+    netloc = f"{host}:{port}" if port not in (None, PORTS[parts.scheme]) else host
+    canonical = f"{parts.scheme}://{netloc}{path}" + (f"?{query}" if query else "")
+    _check_length(canonical)
+    return canonical
+
+
 def _check_text(url: str) -> None:
     _check_length(url)
     if not url.isprintable() or " " in url:
-        raise _invalid(url, "holds a space or a control character", "Percent-encode it, or leave it out.")
+        raise EndpointFault("holds a space or a control character", "Percent-encode it, or leave it out.")
     if "\\" in url:
-        raise _invalid(url, "holds a backslash", "Write / between its parts, or %5C where a backslash is meant.")
+        raise EndpointFault("holds a backslash", "Write / between its parts, or %5C where a backslash is meant.")
     if "#" in url:
-        raise _invalid(url, "holds a fragment", "Leave out # and what follows: no server ever sees it.")
+        raise EndpointFault("holds a fragment", "Leave out # and what follows: no server ever sees it.")
     if _BROKEN_PERCENT.search(url):
-        raise _invalid(url, "holds a % that two hex digits do not follow", "Write %25 where a % is meant.")
+        raise EndpointFault("holds a % that two hex digits do not follow", "Write %25 where a % is meant.")
 
 
 def _check_length(url: str) -> None:
     if len(url) > MAX_LENGTH:
         remedy = f"Keep it to {MAX_LENGTH} characters, percent-encoding counted."
-        raise InvalidEndpoint(f"endpoint: {len(url)} characters are too many.", field="endpoint", remedy=remedy)
+        raise EndpointFault(f"has {len(url)} characters, which are too many", remedy)
 
 
-def _authority(url: str, parts: SplitResult) -> tuple[str, int | None]:
+def _authority(parts: SplitResult) -> tuple[str, int | None]:
     if "@" in parts.netloc:
-        remedy = "Send credentials in the header Authorization."
-        raise InvalidEndpoint("endpoint: the URL holds a user name or password.", field="endpoint", remedy=remedy)
+        raise EndpointFault("holds a user name or password", "Send credentials in the header Authorization.")
     found = _AUTHORITY.fullmatch(parts.netloc)
     if not found:
-        raise _invalid(url, "names no host that can be read", _EXAMPLE)
+        raise EndpointFault("names no host that can be read", _EXAMPLE)
     port = int(found["port"]) if found["port"] else None
     if port is not None and not 0 < port < 2**16:
-        raise _invalid(url, f"names port {port}", "Name a port from 1 to 65535.")
-    return _host(url, found), port
+        raise EndpointFault(f"names port {port}", "Name a port from 1 to 65535.")
+    return _host(found), port
 
 
-def _host(url: str, found: re.Match[str]) -> str:
+def _host(found: re.Match[str]) -> str:
     try:
         return f"[{canonical_ipv6(found['six'])}]" if found["six"] else canonical_name(found["name"])
     except AddressValueError:
-        raise _invalid(url, "names no IP address", "Write all four numbers, or the IPv6 address in brackets.") from None
+        raise EndpointFault("names no IP address", "Write all four numbers, or the IPv6 address in brackets.") from None
     except ValueError:
         remedy = "A label has 1 to 63 letters, digits, - or _; write others in their xn-- form."
-        raise _invalid(url, "names no host that all would read alike", remedy) from None
+        raise EndpointFault("names no host that all would read alike", remedy) from None
 
 
-def _invalid(url: str, fault: str, remedy: str) -> InvalidEndpoint:
-    shown = url if len(url) <= _SHOWN else f"{url[:_SHOWN]}..."
-    return InvalidEndpoint(f"endpoint: {shown!r} {fault}.", field="endpoint", remedy=remedy)
+def _shown(url: str) -> str:
+    """What stands before an @ may be a password."""
+    before, at, rest = url.rpartition("@")
+    told = f"...@{rest}" if at else before + rest
+    return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."

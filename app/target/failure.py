@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from enum import StrEnum
@@ -23,6 +24,7 @@ from aiohttp import (
 from app.domain.errors import InvalidEndpoint, SecretNotFound, SecretUnreadable, UnsendableSecret
 
 _LIMIT = 300
+_QUOTED = re.compile(r"""\s*:?\s*b?['"]|:$""")
 _NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -113,6 +115,11 @@ def _exchange(error: ClientError) -> str:
         case ClientPayloadError():
             return "the answer ended too early or can't be decoded"
         case ClientResponseError():
-            return f"the answer is not HTTP/1.1: {error.message.splitlines()[0].rstrip(':')}"
+            return ": ".join(filter(None, ["the answer is not HTTP/1.1", _unquoted(error.message)]))
         case _:
             return str(error) or type(error).__name__
+
+
+def _unquoted(message: str) -> str:
+    """Without what was read, which may be a secret that was sent, cut off so that it is not recognised."""
+    return _QUOTED.split(message.partition("\n")[0])[0]

@@ -13,11 +13,10 @@ from aiohttp import ClientResponse
 from aiohttp.hdrs import CONTENT_TYPE, LOCATION
 from multidict import CIMultiDict
 
-from app.domain.errors import InvalidEndpoint
 from app.domain.host import host_and_port
 from app.domain.revealed import Revealed
 from app.target.body import call_body
-from app.target.endpoint import canonical_endpoint, canonical_location
+from app.target.endpoint import EndpointFault, canonical_endpoint, canonical_location
 from app.target.failure import RefusedAddressError
 from app.target.headers import SIGNATURE, without_secrets
 
@@ -68,8 +67,8 @@ class Hop:
     def _target(self, location: str) -> str:
         try:
             url = canonical_location(location, self.url)
-        except InvalidEndpoint as error:
-            raise RefusedAddressError(f"redirect: {error.message.removeprefix('endpoint: ')}") from None
+        except EndpointFault as fault:
+            raise RefusedAddressError(f"redirect: its Location {fault}") from None
         if (_scheme(self.url), _scheme(url)) == ("https", "http"):
             raise RefusedAddressError("redirect: from https to http")
         return url

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 import idna
 
 _NAME = re.compile(r"(?=.{1,253}\.?$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_ENCODED = "xn--"
 # The WHATWG URL standard's rule: a host whose last label is a number is an IPv4 address or nothing.
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 
@@ -21,7 +22,7 @@ def canonical_name(text: str) -> str:
     name = text.lower() if text.isascii() else _to_ascii(text)
     if is_ipv4(name):
         return str(IPv4Address(text))  # as written: full-width digits are digits to some
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or not all(map(_is_readable, name.split("."))):
         raise ValueError(text)
     return name
 
@@ -39,6 +40,16 @@ def is_ipv4(name: str) -> bool:
 
 def is_address(host: str) -> bool:
     return ":" in host or is_ipv4(host)
+
+
+def _is_readable(label: str) -> bool:
+    """Whether what says that it stands for other letters does (RFC 3492)."""
+    if not label.startswith(_ENCODED):
+        return True
+    try:
+        return not label.removeprefix(_ENCODED).encode().decode("punycode").isascii()
+    except ValueError:
+        return False
 
 
 def _to_ascii(text: str) -> str:

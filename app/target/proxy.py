@@ -11,10 +11,11 @@ from yarl import URL
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`headers` tell it who we are; no target sees them."""
+    """`headers` tell it who we are; no target sees them, unless it passes them on. `hidden` is nobody's to read."""
 
     url: URL
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+    hidden: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def read_proxy(text: str) -> Proxy | None:
@@ -31,4 +32,5 @@ def read_proxy(text: str) -> Proxy | None:
     if url.raw_user is None and url.raw_password is None:
         return Proxy(url)
     secret = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
-    return Proxy(url.with_user(None), {PROXY_AUTHORIZATION: f"Basic {secret}"})
+    hidden = frozenset({secret, url.password or ""})
+    return Proxy(url.with_user(None), {PROXY_AUTHORIZATION: f"Basic {secret}"}, hidden)

@@ -14,12 +14,12 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     ServerDisconnectedError,
-    TCPConnector,
 )
 from aiohttp.abc import AbstractResolver
 
 from app.target.failure import ConnectionDroppedError
 from app.target.guard import Guard
+from app.target.messages import BoundedConnector
 from app.target.times import tracing
 
 # Shorter than servers keep an idle connection (gunicorn 2 s, Node and uvicorn 5 s). A job every 5 s would otherwise
@@ -33,7 +33,7 @@ _MOST_HEADERS = 128
 
 def open_session(user_agent: str, guard: Guard, resolver: AbstractResolver, tls: SSLContext | None) -> ClientSession:
     """On the loop that calls. Without `tls` the system's certificate authorities are trusted."""
-    connector = TCPConnector(
+    connector = BoundedConnector(
         limit=0,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
         resolver=resolver,

@@ -76,6 +76,21 @@ async def test_a_head_without_end_is_not_kept(port: int) -> None:
         assert answered.result().startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.parametrize("lines", [b"X: " + b"x" * 66_000 + b"\r\n", b"X: y\r\n" * 20_000, b"X: y\r\n" * 11_000])
+async def test_nor_is_one_that_comes_in_one_piece(port: int, lines: bytes) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n" + lines + b"\r\nGET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(BOUND):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 431")
+
+
+async def test_nor_is_a_path(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        writer.write(b"GET /" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(BOUND):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 431")
+
+
 @pytest.mark.parametrize(("begun", "more"), [(b"", b"Y: z\r\n" * 3000), (b"Y: ", b"y" * 16_000)])
 async def test_trailers_without_end_are_not_kept(port: int, begun: bytes, more: bytes) -> None:
     async with connected(port) as (reader, writer):

@@ -90,6 +90,11 @@ MALFORMED = [
     b"-" * 100_000,
     b'"' + b"\\" * 99_999 + b'"',
     b'{"a":"' + b"\\u0041" * 30_000,
+    *('{"name":"a"}'.encode(coding) for coding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le")),
+    b'{"a":1,"a":1}',
+    b'{"a":1,"b":2,"\\u0061":3}',
+    b'{"a":[{"b":{"":1,"c":2,"":3}}]}',
+    b'[{"a":1,"a":2}]',
 ]
 """No JSON, or none that a reader can bear."""
 

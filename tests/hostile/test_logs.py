@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from app.logs import formatter
+from app.logs import configure_logs, formatter
 
 SENT = "a\nfake line\x1b[2J\x07\x9b31m\u202e"
 
@@ -26,3 +26,14 @@ def test_so_is_a_value_of_our_own(*, to_people: bool) -> None:
     line = formatter(to_people=to_people).format(record)
     assert line.isprintable()
     assert "fake line" in line
+
+
+def test_statements_with_their_values_are_not_told() -> None:
+    """Nor by the driver of SQLite, whatever the level is."""
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    try:
+        configure_logs("debug", "json")
+        assert not logging.getLogger("aiosqlite").isEnabledFor(logging.DEBUG)
+    finally:
+        root.handlers, root.level = before

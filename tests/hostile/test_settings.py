@@ -118,6 +118,11 @@ async def test_all_calls_go_through_the_proxy(calling: Calling, stack: AsyncExit
         ("egress_proxy", "socks5://me:sesame@proxy", "a proxy is written http://host:port"),
         ("ca_bundle", "/nowhere.pem", "'/nowhere.pem' can't be read as certificates in PEM"),
         ("ca_bundle", __file__, "can't be read as certificates in PEM"),
+        ("database_url", "postgresql://me:sesame@db:port/x", "a database is written postgresql://"),
+        ("database_url", "oracle://me:sesame@db/x", "a database is written postgresql://"),
+        ("database_url", "me:sesame@db", "a database is written postgresql://"),
+        ("database_url", "", "a database is written postgresql://"),
+        ("jwt_keys", "ftp://me:sesame@identity.example/keys", "public keys are at https://..."),
     ],
 )
 def test_what_can_not_be_used_is_said_at_the_start(name: str, value: str, said: str) -> None:

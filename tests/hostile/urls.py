@@ -157,6 +157,13 @@ PARSERS = {
     "http://:80/": NO_URL,
     "http://?": NO_URL,
     "http://good.example/" + "\u00e9" * 400: NO_URL,
+    # What says that it stands for other letters, and doesn't.
+    "http://xn--/": NO_URL,
+    "http://xn--.example/": NO_URL,
+    "http://xn--a-.example/": NO_URL,
+    "http://xn--localhost-/": NO_URL,
+    "http://xn--zzzzzzzzzzzzzzzzzzzz.example/": NO_URL,
+    "http://good.xn--99999999/": NO_URL,
     # What can't be stored, or isn't read at all.
     "": INVALID,
     "http://good.example/\x00": INVALID,

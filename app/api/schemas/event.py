@@ -8,11 +8,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas.fields import JobName
+from app.api.schemas.fields import DIGITS, JobName
 from app.domain.event import Event, EventFilter, EventKind, Reset
 from app.domain.run import Trigger
 
-EventId = Annotated[int, Field(ge=0, lt=2**63)]
+EventId = Annotated[int, Field(ge=0, lt=2**63), DIGITS]
 
 
 class EventQuery(BaseModel):

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.api.schemas.asked import At
+from app.api.schemas.fields import DIGITS
 from app.api.schemas.page import Page, PageQuery
 from app.api.schemas.run import RunOut
 from app.api.schemas.span import SpanOut
@@ -18,7 +19,9 @@ from app.domain.explanation import Explanation, Finding
 class JobExplainQuery(PageQuery):
     """Which instants of one job."""
 
-    limit: Annotated[int, Field(ge=1, le=500)] = Field(100, description="How many instants the page has at most.")
+    limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
+        100, description="How many instants the page has at most."
+    )
     at: At = Field(
         description="An instant (RFC 3339 with its offset), or two with `/` between: all due instants from the first "
         "on and before the second, within 366 days."

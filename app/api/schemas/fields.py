@@ -31,6 +31,10 @@ def _integral(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _digits(value: object) -> object:
+    return "" if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value) else value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -51,6 +55,9 @@ def _map_schema(keys: str, values: dict[str, Any]) -> WithJsonSchema:
 
 WHOLE = BeforeValidator(_integral)
 """To JSON `5.0` is an integer too. Stands last: what stands behind it is not in the document."""
+
+DIGITS = BeforeValidator(_digits)
+"""Of a number in a query, to Python also `1_0` and `5.0`. Stands last."""
 
 Text = Annotated[str, Field(pattern=NO_NUL)]
 NewName = Annotated[str, Field(pattern=NAME_PATTERN, description="Unique among the jobs.")]

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.schemas.fields import DIGITS
 from app.domain.forecast import Forecast
 
 
@@ -15,7 +16,7 @@ class ForecastQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    hours: Annotated[int, Field(ge=1, le=168)] = Field(24, description="How many hours ahead, from now.")
+    hours: Annotated[int, Field(ge=1, le=168), DIGITS] = Field(24, description="How many hours ahead, from now.")
 
 
 class MinuteOut(BaseModel):

@@ -31,7 +31,7 @@ def _check_parts(value: object) -> None:
     level: list[object] = [value]
     depth = 0
     while level:
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and any(isinstance(item, list | dict) for item in level):
             raise fault("depth", "Is nested more than 64 levels deep", "Flatten it, or send it as a string.")
         below: list[object] = []
         for item in level:

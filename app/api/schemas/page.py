@@ -6,10 +6,10 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.schemas.fields import Text
+from app.api.schemas.fields import DIGITS, Text
 
 Item = TypeVar("Item", bound=BaseModel)
-Limit = Annotated[int, Field(ge=1, le=1000)]
+Limit = Annotated[int, Field(ge=1, le=1000), DIGITS]
 
 
 class PageQuery(BaseModel):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.api.schemas.fields import QueryFlag
 from app.api.schemas.page import Page, PageQuery
 from app.domain.replica import Replica, Role
 
@@ -15,7 +16,7 @@ from app.domain.replica import Replica, Role
 class ReplicaQuery(PageQuery):
     """Which replicas."""
 
-    dead: bool | None = Field(None, description="Only those that are dead, or only those that are not.")
+    dead: QueryFlag | None = Field(None, description="Only those that are dead, or only those that are not.")
 
 
 class ReplicaOut(BaseModel):

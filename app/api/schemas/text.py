@@ -6,6 +6,8 @@ from typing import LiteralString
 
 from pydantic_core import PydanticCustomError
 
+LEAVE_OUT = "Leave it out."
+
 
 def fault(kind: LiteralString, message: LiteralString, remedy: str) -> PydanticCustomError:
     """What a validator raises; the remedy goes into the problem that is answered."""
@@ -15,5 +17,5 @@ def fault(kind: LiteralString, message: LiteralString, remedy: str) -> PydanticC
 def sound(text: str) -> str:
     """Refuse NUL, which PostgreSQL can't store. Lone surrogates, which it can't either, pydantic refuses itself."""
     if "\0" in text:
-        raise fault("nul", "Holds a NUL character", "Leave it out.")
+        raise fault("nul", "Holds a NUL character", LEAVE_OUT)
     return text

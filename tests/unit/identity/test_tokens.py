@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from structlog.testing import capture_logs
 
 from app.domain.access import Scope
 from app.domain.clock import FakeClock
@@ -48,6 +49,20 @@ def token(provider: Provider, clock: FakeClock, kid: str = "one", **more: Any) -
 
 async def after(clock: FakeClock, seconds: float) -> None:
     await clock.advance(timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("text", [None, "no JSON: T0KEN", '{"keys": [{"kty": "oct", "k": "T0KEN", "alg": 7}]}'])
+async def test_what_can_not_be_read_is_told_without_passwords(
+    provider: Provider, clock: FakeClock, text: str | None
+) -> None:
+    told = token(provider, clock)
+    provider.failing, provider.text = (500, None) if text is None else (None, text)
+    place = provider.url.replace("http://", "http://me:sesame@") + "?token=T0KEN"
+    with capture_logs() as logs, pytest.raises(IdentityUnavailable):
+        await reader(place, clock).caller(told)
+    assert logs
+    for hidden in ("sesame", base64.b64encode(b"me:sesame").decode(), "T0KEN"):
+        assert hidden not in repr(logs)
 
 
 async def test_a_token_says_who_asks_and_what_they_may(provider: Provider, clock: FakeClock) -> None:

@@ -112,3 +112,14 @@ def test_what_is_no_proxy_is_refused_without_repeating_it(text: str) -> None:
 def test_a_proxy_does_not_show_its_password() -> None:
     assert "bWU6" not in repr(read_proxy("http://me:sesame@proxy:3128"))
     assert read_proxy("") is None
+
+
+async def test_what_a_proxy_passes_on_of_us_is_told_to_nobody(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall
+) -> None:
+    said = b"Proxy-Authorization: Basic bWU6c2VzYW1l, that is me:sesame"
+    proxy, at = await serve(b"HTTP/1.1 500 No\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+    target = await open_target(Targets.PUBLIC, resolver=Names(), proxy=read_proxy(f"http://me:sesame@{at}"))
+    outcome = await target.call(make_call("http://unknown.test/"))
+    assert b"Basic bWU6c2VzYW1l" in proxy.requests[0]
+    assert outcome.response_excerpt == "Proxy-Authorization: Basic ***, that is me:***"

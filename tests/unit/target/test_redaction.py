@@ -79,3 +79,40 @@ async def test_an_echo_that_is_cut_off_is_kept_without_its_beginning(
     target = await open_target(reveal=reveal)
     outcome = await target.call(make_call(f"http://{at}/", timeout_seconds=0.2))
     assert outcome.response_excerpt == "yours: ***"
+
+
+SECRET = "CANARY two  blanks 'and' \"quotes\" abcdefghijklmnopqrstuvwxyz0123456789" + "ABCDEFGHIJ" * 7
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.1 200 OK\r\nX: {before}{secret}{after}\r\n\r\n",
+        "HTTP/1.1 200 {before}{secret}{after}\r\n\r\n",
+        "HTTP/1.1 {secret}\r\n\r\n",
+        "{secret}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n{secret}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: {secret}\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{secret}\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: ftp://{before}{secret}/\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: ftp://{secret}/\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: //h:1/{secret}#\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http:{secret}\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://{secret}@h/\r\n\r\n",
+    ],
+)
+async def test_no_error_tells_a_piece_of_them(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall, answer: str
+) -> None:
+    """Also where what was read is cut off, or told in another form, so that it is not recognised."""
+
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body=None, hidden=frozenset({SECRET}))
+
+    said = answer.format(before="q" * 70, secret=SECRET, after="z" * 9000)
+    _, at = await serve(said.encode())
+    target = await open_target(reveal=reveal)
+    outcome = await target.call(make_call(f"http://{at}/", max_redirects=1))
+    assert outcome.error
+    told = outcome.error + (outcome.response_excerpt or "")
+    assert [SECRET[at : at + 6] for at in range(len(SECRET) - 5) if SECRET[at : at + 6] in told] == []
