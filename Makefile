@@ -35,9 +35,11 @@ run: install ## migrate the database and serve on 127.0.0.1; another port with P
 test: install ## run all tests on SQLite and PostgreSQL; some of them with ARGS="tests/unit -k leap"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore=tests/deploy $(ARGS)
 
-test-newest: install ## what PostgreSQL does for the API and the ledger, on the newest one, which comes as a wheel
+NEWEST = tests/db tests/api
+
+test-newest: install ## what PostgreSQL does for the API and the ledger, on the newest one, which comes as a wheel; less with NEWEST=tests/db
 	@CRONLEDGER_TEST_STORES=postgresql CRONLEDGER_TEST_POSTGRES_BINDIR=wheel CRONLEDGER_TEST_POSTGRES_URL= \
-		$(BIN)/python -m pytest -n 2 --dist loadgroup tests/db tests/api $(ARGS)
+		$(BIN)/python -m pytest -n 2 --dist loadgroup $(NEWEST) $(ARGS)
 
 # A connect that is cut off leaves its socket to the garbage collector: asyncmy 0.2.18.
 LEFT_OPEN = -W "ignore:unclosed:ResourceWarning"
