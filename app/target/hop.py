@@ -54,12 +54,14 @@ class Hop:
     def onward(self, response: ClientResponse) -> Hop | None:
         """What is asked next, by the rules of RFC 9110, 15.4; None where the response is the answer.
 
-        Raises RefusedAddressError for a Location that can't be called, or that leaves TLS.
+        Raises RefusedAddressError for a Location that can't be called, or that leaves TLS, and for several.
         """
-        location = response.headers.get(LOCATION)
-        if response.status not in _FOLLOWED or not location:
+        locations = response.headers.getall(LOCATION, [""])
+        if response.status not in _FOLLOWED or not any(locations):
             return None
-        hop = replace(self, url=self._target(location), redirected=True)
+        if len(locations) > 1:  # some would follow the first, and others the last
+            raise RefusedAddressError("redirect: it has several Locations")
+        hop = replace(self, url=self._target(locations[0]), redirected=True)
         if _turns_to_get(response.status, self.method):
             hop = _as_get(hop)
         return hop if _origin(hop.url) == _origin(self.url) else _elsewhere(hop)

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from app.domain.revealed import Revealed, plain
 from app.domain.run import Call, Outcome
@@ -155,6 +156,13 @@ async def test_each_hop_is_judged(
     assert len(server.requests) == 1
 
 
+async def test_several_locations_are_none(target: HttpTarget, serve: Serve, make_call: MakeCall) -> None:
+    server, at = await serve(to("/one\r\nLocation: /two"))
+    call = make_call(f"http://{at}/", max_redirects=3)
+    assert (await target.call(call)).error == "refused: redirect: it has several Locations"
+    assert len(server.requests) == 1
+
+
 async def test_a_redirect_does_not_leave_tls(open_target: OpenTarget, serve: Serve, make_call: MakeCall) -> None:
     there, at = await serve(OK)
     _, first = await serve(to(f"http://{at}/"), tls=server_tls("valid"))
@@ -185,7 +193,7 @@ def test_a_location_that_two_parsers_read_differently_is_none(location: str) -> 
 )
 def test_an_origin_is_scheme_host_and_port(make_call: MakeCall, endpoint: str, location: str, *, kept: bool) -> None:
     call = make_call(endpoint, headers=SECRETS)
-    response = cast("ClientResponse", SimpleNamespace(status=307, headers={"Location": location}))
+    response = cast("ClientResponse", SimpleNamespace(status=307, headers=CIMultiDict(Location=location)))
     hop = Hop.first(plain(call), call_headers(plain(call), datetime(2026, 11, 24, tzinfo=UTC)), None).onward(response)
     assert hop
     assert ("Authorization" in hop.headers) is kept
