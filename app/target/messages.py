@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import ClientError, StreamReader, TCPConnector
 from aiohttp.client_proto import ResponseHandler
@@ -53,4 +53,4 @@ class BoundedConnector(TCPConnector):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  # they are the connector's
         super().__init__(**options)
-        self._factory = partial(BoundedHandler, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(BoundedHandler, loop=self._loop))
