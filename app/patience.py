@@ -57,7 +57,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._head += len(name) + len(value) + _PUNCTUATION
+        self._head += 0 if self._headed else len(name) + len(value) + _PUNCTUATION
 
     def on_headers_complete(self) -> None:
         """Raises ValueError, which is a bad request to uvicorn."""
@@ -69,7 +69,11 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if self._head > HEAD_BYTES:
+        """Where another request is still to be answered, this would be taken for its answer."""
+        reading_body = self._headed and not self._whole
+        if self._answering > reading_body:
+            self.transport.close()
+        elif self._head > HEAD_BYTES:
             self._refuse_head()
         else:
             super().send_400_response(msg)

@@ -17,7 +17,7 @@ class Form(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What loads the machine, or asks it for a rate, is run alone."""
+    """What loads the machine, asks it for a rate, or is bound to a few seconds, is run alone."""
 
     name: str
     fault: str
@@ -33,7 +33,7 @@ TABLE = [
     Entry("F5", "SIGSTOP for over three leases, then SIGCONT", crashes.frozen),
     Entry("F6", "PostgreSQL's clock off by 300 s, one replica's stepped by an hour", clocks.wrong),
     Entry("F7", "killed at each point between claim, call and record", deaths.at_each_point),
-    Entry("F8", "listeners ended under changes by the API", listeners.ended),
+    Entry("F8", "listeners ended under changes by the API", listeners.ended, alone=True),
     Entry("F9", "rolling restart behind nginx at 200 requests a second", rolling.restart, alone=True),
     Entry("F10", "all replicas down for three hours", clocks.outage),
     Entry("F11", "standby promoted, synchronous replication", standby.promoted),

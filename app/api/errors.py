@@ -100,7 +100,7 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
     first = found[0]
     if first["type"] == "json_invalid":
         where = "" if first["loc"][-1] == NOWHERE else f" at character {first['loc'][-1]}"
-        detail = f"The body is not JSON: {first['ctx']['error']}{where}."
+        detail = f"The body can't be read as JSON: {first['ctx']['error']}{where}."
         return problem(request, Kind.MALFORMED, detail)
     if isinstance(error.body, bytes):
         sent = request.headers.get("content-type", "no Content-Type")

@@ -26,7 +26,8 @@ def _read(body: bytes) -> object:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise json.JSONDecodeError("it is not UTF-8", "", error.start) from None
+        at = len(body[: error.start].decode("utf-8-sig"))
+        raise json.JSONDecodeError("It is not UTF-8", "", at) from None
     return json.loads(text, object_pairs_hook=_unique)
 
 

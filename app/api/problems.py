@@ -21,7 +21,7 @@ class Kind(Enum):
         "malformed-body",
         400,
         "The body can't be read",
-        "The body is not JSON: Expecting value at character 9.",
+        "The body can't be read as JSON: Expecting value at character 9.",
     )
     UNAUTHENTICATED = ("unauthenticated", 401, "A key is needed", "The request has no API key.")
     FORBIDDEN = ("forbidden", 403, "The key does not allow this", "ci may not do this: it takes the scope jobs:write.")

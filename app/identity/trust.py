@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from app.domain.access import Scope
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those of public keys: what verifies a token can't make one."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,11 @@ class Trust:
 
 def check_place(text: str) -> None:
     """Where keys are. Raises ValueError, without the password that it may hold."""
-    if "://" in text and not text.startswith(("https://", "http://")):
+    try:
+        names_host = text.startswith(("https://", "http://")) and urlsplit(text).hostname
+    except ValueError:
+        names_host = None
+    if not names_host and _SCHEME.match(text):
         raise ValueError("public keys are at https://..., at http://..., or in a file")
 
 

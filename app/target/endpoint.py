@@ -120,7 +120,7 @@ def _authority(parts: SplitResult) -> tuple[str, int | None]:
         raise EndpointFault("names no host that can be read", _EXAMPLE)
     port = int(found["port"]) if found["port"] else None
     if port is not None and not 0 < port < 2**16:
-        raise EndpointFault(f"names port {port}", "Name a port from 1 to 65535.")
+        raise EndpointFault("names a port that can't be", "Name one from 1 to 65535.")
     return _host(found), port
 
 

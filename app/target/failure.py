@@ -24,7 +24,8 @@ from aiohttp import (
 from app.domain.errors import InvalidEndpoint, SecretNotFound, SecretUnreadable, UnsendableSecret
 
 _LIMIT = 300
-_QUOTED = re.compile(r"""\s*:?\s*b?['"]|:$""")
+_QUOTED = re.compile(r"""\n|:(?! close`)|\sb?['"]""")
+"""Where what a library says of an answer begins to repeat it; `Connection: close` is llhttp's own."""
 _NAME_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -111,7 +112,7 @@ def _exchange(error: ClientError) -> str:
         case ConnectionDroppedError(__cause__=ServerDisconnectedError()):
             return "the connection was closed before an answer came"
         case ConnectionDroppedError(__cause__=OSError() as cause):
-            return _errno(cause)
+            return os.strerror(cause.errno).lower() if cause.errno else "the connection broke off"
         case ClientPayloadError():
             return "the answer ended too early or can't be decoded"
         case ClientResponseError():
@@ -122,4 +123,4 @@ def _exchange(error: ClientError) -> str:
 
 def _unquoted(message: str) -> str:
     """Without what was read, which may be a secret that was sent, cut off so that it is not recognised."""
-    return _QUOTED.split(message.partition("\n")[0])[0]
+    return _QUOTED.split(message)[0]

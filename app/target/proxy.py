@@ -11,7 +11,7 @@ from yarl import URL
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`headers` tell it who we are; no target sees them, unless it passes them on. `hidden` is nobody's to read."""
+    """`headers` tell it who we are; no target sees them, unless it passes them on, and `hidden` is not told then."""
 
     url: URL
     headers: dict[str, str] = field(default_factory=dict, repr=False)

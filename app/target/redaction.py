@@ -46,10 +46,11 @@ def _without_beginning(text: str, form: str) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """In JSON as several languages write it, and in JSON that is a text in JSON, as bodies are echoed."""
+    """As it is, as a host, and in JSON: as several languages write it, also as a text in JSON, as bodies are echoed."""
     once = {form for plain in (True, False) for form in _in_json(value, plain=plain)}
     twice = {form for each in once for form in _in_json(each, plain=True)}
-    return {value, html.escape(value), quote(value), quote(value, safe=""), quote_plus(value)} | once | twice
+    in_url = {quote(value), quote(value, safe=""), quote_plus(value)}
+    return {value, value.lower(), html.escape(value)} | in_url | once | twice
 
 
 def _in_json(value: str, *, plain: bool) -> set[str]:

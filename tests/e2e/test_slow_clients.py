@@ -84,6 +84,23 @@ async def test_nor_is_one_that_comes_in_one_piece(port: int, lines: bytes) -> No
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 431")
 
 
+async def test_a_refusal_is_not_taken_for_the_answer_to_another_request(port: int) -> None:
+    large = b"GET / HTTP/1.1\r\nX: " + b"x" * 66_000 + b"\r\n\r\n"
+    for behind in (large, b"no HTTP\r\n\r\n"):
+        async with connected(port) as (reader, writer):
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + behind)
+            async with asyncio.timeout(BOUND):
+                assert not (await reader.read()).startswith(b"HTTP/1.1 4")
+
+
+async def test_a_body_that_can_not_be_read_is_told(port: int) -> None:
+    async with connected(port) as (reader, writer):
+        head = b"POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head + b"no chunk\r\n")
+        async with asyncio.timeout(BOUND):
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 400")
+
+
 async def test_nor_is_a_path(port: int) -> None:
     async with connected(port) as (reader, writer):
         writer.write(b"GET /" + b"x" * 66_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n")

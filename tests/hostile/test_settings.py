@@ -123,6 +123,10 @@ async def test_all_calls_go_through_the_proxy(calling: Calling, stack: AsyncExit
         ("database_url", "me:sesame@db", "a database is written postgresql://"),
         ("database_url", "", "a database is written postgresql://"),
         ("jwt_keys", "ftp://me:sesame@identity.example/keys", "public keys are at https://..."),
+        ("jwt_keys", "https://me:sesame@[bad/keys", "public keys are at https://..."),
+        ("jwt_keys", "https:me:sesame@identity.example/keys", "public keys are at https://..."),
+        ("jwt_keys", "https://me:sesame@/keys", "public keys are at https://..."),
+        ("jwt_keys", "HTTPS://me:sesame@identity.example/keys", "public keys are at https://..."),
     ],
 )
 def test_what_can_not_be_used_is_said_at_the_start(name: str, value: str, said: str) -> None:

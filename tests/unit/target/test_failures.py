@@ -271,3 +271,29 @@ def test_an_explanation_is_one_short_line() -> None:
     said = explain(ValueError("a\nb\0" * 1000))
     assert said.startswith("internal: ValueError: a b a b ")
     assert len(said) == 300
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000 + b"\r\n\r\n", "Got more than 8190 bytes when reading"),
+        (b"HTTP/1.1 " + b"2" * 9000 + b"\r\n\r\n", "Bad status line"),
+        (b"HTTP/1.1 200 " + b"x" * 9000 + b"\r\n\r\n", "Got more than 8190 bytes when reading"),
+        (b"HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", "Invalid HTTP header"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "Bad status line"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Transfer-Encoding can't be present with Content-Length",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+            "Content-Length can't be present with Transfer-Encoding",
+        ),
+    ],
+)
+async def test_what_is_wrong_with_an_answer_is_told_without_it(
+    target: HttpTarget, serve: Serve, make_call: MakeCall, answer: bytes, said: str
+) -> None:
+    _, at = await serve(answer)
+    outcome = await target.call(make_call(f"http://{at}/"))
+    assert outcome.error == f"protocol: the answer is not HTTP/1.1: {said}"

@@ -8,7 +8,11 @@ import pytest
 
 from app.domain.revealed import Revealed
 from app.domain.run import Call
+from app.target.address import Targets
+from app.target.reach import Reach
 from app.target.redaction import Redaction
+from app.target.rule import read_rules
+from tests.unit.target.servers import Names
 from tests.unit.target.types import MakeCall, OpenTarget, Serve
 
 HIDDEN = 'pä"ss/w\\ord+1'
@@ -99,6 +103,7 @@ SECRET = "CANARY two  blanks 'and' \"quotes\" abcdefghijklmnopqrstuvwxyz01234567
         "HTTP/1.1 302 Found\r\nLocation: //h:1/{secret}#\r\n\r\n",
         "HTTP/1.1 302 Found\r\nLocation: http:{secret}\r\n\r\n",
         "HTTP/1.1 302 Found\r\nLocation: http://{secret}@h/\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://h:123456789{secret}/\r\n\r\n",
     ],
 )
 async def test_no_error_tells_a_piece_of_them(
@@ -116,3 +121,20 @@ async def test_no_error_tells_a_piece_of_them(
     assert outcome.error
     told = outcome.error + (outcome.response_excerpt or "")
     assert [SECRET[at : at + 6] for at in range(len(SECRET) - 5) if SECRET[at : at + 6] in told] == []
+
+
+@pytest.mark.parametrize(
+    "location", ["http://CANARYsecret.test/", "http://169.254.169.254:80/", "//canarySECRET.test/"]
+)
+async def test_nor_does_a_refusal_tell_one_as_a_host(
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall, location: str
+) -> None:
+    async def reveal(call: Call) -> Revealed:
+        return Revealed(call=call, headers={}, body=None, hidden=frozenset({"CANARYsecret", "169.254.169.254"}))
+
+    _, at = await serve(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode())
+    reach = Reach(Targets.PUBLIC, read_rules("127.0.0.1"), read_rules("*.test"))
+    target = await open_target(reach, resolver=Names(), reveal=reveal)
+    outcome = await target.call(make_call(f"http://{at}/", max_redirects=1))
+    assert outcome.error is not None
+    assert outcome.error.startswith("refused: redirect: ***")
