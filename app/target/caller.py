@@ -147,7 +147,6 @@ class HttpTarget:
             proxy=self._proxy.url if self._proxy else None,
             proxy_headers=self._proxy.headers if self._proxy else None,
             ssl=hop.tls or True,
-            server_hostname=_in_certificate(url),
             trace_request_ctx=times,
         )
 
@@ -163,11 +162,6 @@ class HttpTarget:
         if self._public_url is None:
             raise InvalidEndpoint("CRONLEDGER_PUBLIC_URL is not set, and the target could not call back.")
         return f"{self._public_url}/v1/callbacks/{call.run_id}/{call.callback_token}"
-
-
-def _in_certificate(url: URL) -> str | None:
-    """The host as it is dialled: behind a proxy aiohttp would decode it, and `ssl` encode it by other rules."""
-    return (url.raw_host or "").rstrip(".") if url.scheme == "https" else None
 
 
 @lru_cache(maxsize=8192)

@@ -125,17 +125,18 @@ async def test_what_a_proxy_passes_on_of_us_is_told_to_nobody(
     assert outcome.response_excerpt == "Proxy-Authorization: Basic ***, that is me:***"
 
 
+@pytest.mark.parametrize("name", ["xn--zca", "xn--kkg"])
 @pytest.mark.parametrize("proxied", [True, False])
 async def test_a_certificate_has_to_be_for_the_name_as_it_is_dialled(
-    open_target: OpenTarget, serve: Serve, make_call: MakeCall, *, proxied: bool
+    open_target: OpenTarget, serve: Serve, make_call: MakeCall, name: str, *, proxied: bool
 ) -> None:
-    """Which is `ß.test` by the one standard of IDNA, and `ss.test`, another's name, by the other."""
+    """The first is `ß.test` by the one standard of IDNA, and `ss.test`, another's name, by the other."""
     _, at = await serve(Tunnel().handle)
     _, there = await serve(OK, tls=server_tls("valid"))
     target = await open_target(
-        resolver=Names(**{"xn--zca_test": ["127.0.0.1"]}),
+        resolver=Names(**{f"{name}_test": ["127.0.0.1"]}),
         ca_bundle=authority("valid"),
         proxy=read_proxy(f"http://{at}") if proxied else None,
     )
-    outcome = await target.call(make_call(f"https://xn--zca.test:{there.rpartition(':')[2]}/"))
-    assert outcome.error == "tls: Hostname mismatch, certificate is not valid for 'xn--zca.test'."
+    outcome = await target.call(make_call(f"https://{name}.test:{there.rpartition(':')[2]}/"))
+    assert outcome.error == f"tls: Hostname mismatch, certificate is not valid for '{name}.test'."
